@@ -1,0 +1,51 @@
+# What others wrote and we link. Nothing of it is in the repository: `./dev setup` fetches the sources of libuv and simdjson
+# into .deps/; libsodium and GoogleTest are Debian's packages.
+#
+# libuv is linked statically, as our own PIC objects: node exports its own copy of every uv_* symbol, which captures a
+# dynamic libuv. simdjson likewise: the distribution's shared one does not survive inside node.
+
+set(NOEX_DEPS_DIR "${PROJECT_SOURCE_DIR}/.deps" CACHE PATH "Where ./dev setup put third-party sources")
+set(NOEX_LIBUV "source" CACHE STRING "libuv: 'source' (static, the default) or 'system' (dynamic; for C and Python only)")
+set(NOEX_LIBUV_SOURCE "${NOEX_DEPS_DIR}/libuv" CACHE PATH "An unpacked libuv, 1.44.2 or later")
+
+if(NOEX_LIBUV STREQUAL "system")
+  find_path(NOEX_LIBUV_INCLUDE uv.h REQUIRED)
+  find_library(NOEX_LIBUV_LIBRARY uv REQUIRED)
+  add_library(noex_uv INTERFACE)
+  target_include_directories(noex_uv SYSTEM INTERFACE "${NOEX_LIBUV_INCLUDE}")
+  target_link_libraries(noex_uv INTERFACE "${NOEX_LIBUV_LIBRARY}")
+elseif(NOEX_LIBUV STREQUAL "source")
+  if(NOT EXISTS "${NOEX_LIBUV_SOURCE}/include/uv.h")
+    message(FATAL_ERROR "No libuv source in ${NOEX_LIBUV_SOURCE}. Run ./dev setup, or give -DNOEX_LIBUV_SOURCE=/path to an "
+                        "unpacked libuv, or -DNOEX_LIBUV=system (C and Python only).")
+  endif()
+  # Our own list, not libuv's build: that brings options, tests and install rules along. A name that a version does not have is left out.
+  set(uv_names async core dl epoll fs getaddrinfo getnameinfo linux linux-core linux-inotify linux-syscalls loop-watcher loop
+               pipe poll process procfs-exepath proctitle random-devurandom random-getrandom random-sysctl-linux signal stream tcp thread tty udp)
+  file(GLOB uv_sources "${NOEX_LIBUV_SOURCE}/src/*.c")
+  foreach(name IN LISTS uv_names)
+    if(EXISTS "${NOEX_LIBUV_SOURCE}/src/unix/${name}.c")
+      list(APPEND uv_sources "${NOEX_LIBUV_SOURCE}/src/unix/${name}.c")
+    endif()
+  endforeach()
+  add_library(noex_uv STATIC ${uv_sources})
+  target_include_directories(noex_uv SYSTEM PUBLIC "${NOEX_LIBUV_SOURCE}/include" PRIVATE "${NOEX_LIBUV_SOURCE}/src")
+  target_compile_definitions(noex_uv PRIVATE _GNU_SOURCE _FILE_OFFSET_BITS=64 _LARGEFILE_SOURCE)
+  target_compile_options(noex_uv PRIVATE -w -fno-strict-aliasing)
+  target_link_libraries(noex_uv PUBLIC Threads::Threads ${CMAKE_DL_LIBS})
+else()
+  message(FATAL_ERROR "NOEX_LIBUV='${NOEX_LIBUV}': it is 'source' or 'system'")
+endif()
+
+if(NOT EXISTS "${NOEX_DEPS_DIR}/simdjson/simdjson.cpp")
+  message(FATAL_ERROR "No simdjson source in ${NOEX_DEPS_DIR}/simdjson. Run ./dev setup.")
+endif()
+add_library(noex_simdjson STATIC "${NOEX_DEPS_DIR}/simdjson/simdjson.cpp")
+target_include_directories(noex_simdjson SYSTEM PUBLIC "${NOEX_DEPS_DIR}/simdjson")
+target_compile_options(noex_simdjson PRIVATE -w)
+
+find_path(NOEX_SODIUM_INCLUDE sodium.h REQUIRED)
+find_library(NOEX_SODIUM_LIBRARY NAMES libsodium.a REQUIRED)  # the static one: Debian builds it PIC
+add_library(noex_sodium INTERFACE)
+target_include_directories(noex_sodium SYSTEM INTERFACE "${NOEX_SODIUM_INCLUDE}")
+target_link_libraries(noex_sodium INTERFACE "${NOEX_SODIUM_LIBRARY}")
