@@ -1,0 +1,57 @@
+// The bytes of one connection <-> authenticated messages (wire v1). Sans-I/O: bytes in, values out; the driver owns the socket. The
+// order is frame bounds, then signature over the exact bytes, then JSON: nothing unauthenticated reaches the parser when a secret is set.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.h"
+#include "crypto/hmac.h"
+#include "model/message.h"
+
+namespace noex {
+
+struct SessionMessage {
+  Message message;
+  size_t frame_size = 0;  // bytes of the body
+};
+
+struct SessionReject {
+  RejectKind kind = RejectKind::Malformed;
+  std::string detail;  // what was wrong, printable, without a final stop
+};
+
+using SessionOutput = std::variant<SessionMessage, SessionReject>;
+
+// The reading side of one connection.
+class Session {
+ public:
+  // `keys` is borrowed and outlives the session; null or empty = no secret (signatures are then ignored).
+  explicit Session(const SigningKeys* keys);
+  ~Session();
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
+
+  // Takes the next bytes of the stream and appends what they complete to `out`, in order. After a SessionReject of any kind but
+  // FrameSkipped and UnknownType the session is dead: later bytes are ignored.
+  void receive(ByteView bytes, std::vector<SessionOutput>& out);
+
+  // The peer is identified: frames up to 1 MiB are read (before: 256 KiB; the tighter bound for peers with hello is membership's);
+  // larger ones up to 16 MiB are read through and dropped (FrameSkipped). Before, anything over the limit is FrameTooLarge.
+  void raise_frame_limit();
+
+  // Bytes held for an incomplete frame.
+  [[nodiscard]] size_t buffered() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// Encodes and signs one frame: length prefix, JSON envelope, signature if `keys` holds a secret. `timestamp` is ms since the epoch.
+[[nodiscard]] SharedBytes encode_frame(const NodeId& from, int64_t timestamp, const Payload& payload, const SigningKeys* keys);
+
+}  // namespace noex
