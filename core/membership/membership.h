@@ -88,6 +88,8 @@ class Membership {
   // When step(Tick{}) is next due; Instant::never() when nothing is pending.
   [[nodiscard]] Instant deadline() const;
 
+  // Whether the next table() builds a new object: lets the driver publish once for a burst of small changes.
+  [[nodiscard]] bool table_changed() const;
   // The table to publish. A new object only when membership changed since the last call.
   [[nodiscard]] std::shared_ptr<const NodeTable> table();
 

@@ -31,7 +31,8 @@ class TransportHandler {
   // Last callback of a connection. Not called for connections closed by close(Abort) or close(Flush).
   virtual void on_closed(uint64_t connection, StreamEnd end) = 0;
   virtual void on_resolved(uint64_t query, const std::vector<IpAddress>& addresses, std::string_view reason) = 0;
-  // The time given to wake_at() has come, and everything that was readable has been delivered.
+  // The time given to wake_at() has come, and everything that was readable has been delivered. A time that is not in the future asks
+  // for a call as soon as that is so.
   virtual void on_wake() = 0;
 };
 
@@ -48,6 +49,11 @@ class Transport {
   virtual void write(uint64_t connection, const SharedBytes& frame) = 0;
   // Abort and Flush (1 s at most) end the connection without on_closed; an Abort of a dial cancels it without on_dial_failed.
   virtual void close(uint64_t connection, StreamClose how) = 0;
+  // Bytes that write() took and the operating system has not; 0 for a connection that is gone. For statistics.
+  [[nodiscard]] virtual size_t unsent(uint64_t connection) const {
+    static_cast<void>(connection);
+    return 0;
+  }
   virtual void resolve(uint64_t query, std::string_view host) = 0;
   // Asks for one on_wake() at `when` (replaces the former wish; never() = none).
   virtual void wake_at(Instant when) = 0;

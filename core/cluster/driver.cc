@@ -1,0 +1,245 @@
+#include "cluster/driver.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "base/checks.h"
+
+namespace noex {
+namespace {
+
+std::vector<std::string_view> secrets_of(const ValidConfig& config) {
+  if (config.cluster_secret.empty()) return {};
+  return {config.cluster_secret};
+}
+
+CloseCause cause_of(StreamEnd end) {
+  switch (end) {
+    case StreamEnd::EndOfStream:
+      return CloseCause::EndOfStream;
+    case StreamEnd::Reset:
+      return CloseCause::Reset;
+    case StreamEnd::WriteFailed:
+      return CloseCause::WriteFailed;
+    case StreamEnd::SlowReader:
+      return CloseCause::SlowReader;
+  }
+  return CloseCause::Reset;
+}
+
+}  // namespace
+
+Driver::Driver(const ValidConfig& config, Self self, Rng rng, const MembershipLimits& limits, Transport& transport,
+               DriverObserver& observer)
+    : transport_(transport),
+      observer_(observer),
+      self_id_(self.id),
+      keys_(secrets_of(config)),
+      membership_(config, std::move(self), rng, limits) {}
+
+Driver::~Driver() = default;
+
+void Driver::start() {
+  const Now now = transport_.now();
+  NOEX_CHECK(!stepping_);
+  stepping_ = true;
+  effects_.clear();
+  membership_.start(now, effects_);
+  publish();
+  execute(effects_, now);
+  stepping_ = false;
+  arm(now);
+}
+
+void Driver::leave() {
+  if (left_) return;
+  const Now now = transport_.now();
+  step(LeaveRequested{}, now);
+  arm(now);
+}
+
+void Driver::set_process_count(int64_t count) {
+  const Now now = transport_.now();
+  step(ProcessCountChanged{count}, now);
+  arm(now);
+}
+
+DriverStats Driver::stats() const {
+  DriverStats stats;
+  stats.membership = membership_.stats();
+  stats.totals = totals_;
+  for (PeerConnection& peer : membership_.connections()) {
+    const auto found = connections_.find(peer.connection);
+    PeerStats& entry = stats.peers.emplace_back();
+    if (found != connections_.end()) entry.traffic = found->second.traffic;
+    entry.queued_bytes = transport_.unsent(peer.connection);
+    entry.connection = std::move(peer);
+  }
+  return stats;
+}
+
+void Driver::on_accepted(uint64_t connection, const Endpoint& remote, bool remote_is_local) {
+  if (left_) return transport_.close(connection, StreamClose::Abort);
+  const Now now = transport_.now();
+  const auto [position, inserted] = connections_.try_emplace(connection, &keys_);
+  NOEX_CHECK(inserted);
+  position->second.open = true;
+  step(ConnectionAccepted{connection, remote, remote_is_local}, now);
+  arm(now);
+}
+
+void Driver::on_connected(uint64_t connection, bool remote_is_local) {
+  Connection* const dialed = find(connection);
+  if (dialed == nullptr) return;
+  const Now now = transport_.now();
+  dialed->open = true;
+  step(ConnectionOpened{connection, remote_is_local}, now);
+  arm(now);
+}
+
+void Driver::on_dial_failed(uint64_t connection, std::string_view reason) {
+  if (connections_.erase(connection) == 0) return;
+  const Now now = transport_.now();
+  step(DialFailed{connection, std::string(reason)}, now);
+  arm(now);
+}
+
+void Driver::on_received(uint64_t connection, ByteView bytes) {
+  Connection* source = find(connection);
+  if (source == nullptr) return;
+  const Now now = transport_.now();
+  outputs_.clear();
+  source->session.receive(bytes, outputs_);
+  source->traffic.bytes_in += bytes.size();
+  source->traffic.frames_in += outputs_.size();
+  totals_.bytes_in += bytes.size();
+  totals_.frames_in += outputs_.size();
+  for (SessionOutput& output : outputs_) {
+    if (auto* const message = std::get_if<SessionMessage>(&output)) {
+      step(MessageReceived{connection, std::move(message->message), message->frame_size}, now);
+    } else {
+      auto& reject = std::get<SessionReject>(output);
+      step(FrameRejected{connection, reject.kind, std::move(reject.detail)}, now);
+    }
+    // A step may have closed this connection: what came after on it is nobody's any more.
+    if (find(connection) == nullptr) break;
+  }
+  arm(now);
+}
+
+void Driver::on_closed(uint64_t connection, StreamEnd end) {
+  if (connections_.erase(connection) == 0) return;
+  const Now now = transport_.now();
+  step(ConnectionClosed{connection, cause_of(end)}, now);
+  arm(now);
+}
+
+void Driver::on_resolved(uint64_t query, const std::vector<IpAddress>& addresses, std::string_view reason) {
+  const Now now = transport_.now();
+  step(Resolved{query, addresses, std::string(reason)}, now);
+  arm(now);
+}
+
+void Driver::on_wake() {
+  if (left_) return;
+  const Now now = transport_.now();
+  if (membership_.table_changed()) publish();
+  if (membership_.deadline() <= now.mono) step(Tick{}, now);
+  arm(now);
+}
+
+Driver::Connection* Driver::find(ConnectionId id) {
+  const auto found = connections_.find(id);
+  return found == connections_.end() ? nullptr : &found->second;
+}
+
+void Driver::step(const Event& event, Now now) {
+  if (left_) return;
+  NOEX_CHECK(!stepping_);
+  stepping_ = true;
+  effects_.clear();
+  membership_.step(event, now, effects_);
+  // A step that tells something publishes first, so that whoever is told finds the table as it was told.
+  const bool tells = std::any_of(effects_.begin(), effects_.end(),
+                                 [](const Effect& effect) { return std::holds_alternative<Notify>(effect); });
+  if (tells && membership_.table_changed()) publish();
+  execute(effects_, now);
+  stepping_ = false;
+}
+
+void Driver::execute(Effects& effects, Now now) {
+  for (Effect& effect : effects) {
+    std::visit(
+        [this, now](auto& value) {
+          if constexpr (std::is_same_v<std::decay_t<decltype(value)>, Send>) {
+            apply(value, now);
+          } else {
+            apply(value);
+          }
+        },
+        effect);
+  }
+}
+
+void Driver::apply(Dial& dial) {
+  const bool inserted = connections_.try_emplace(dial.connection, &keys_).second;
+  NOEX_CHECK(inserted);
+  transport_.dial(dial.connection, dial.endpoint);
+}
+
+void Driver::apply(Resolve& resolve) { transport_.resolve(resolve.query, resolve.host); }
+
+void Driver::apply(Send& send, Now now) {
+  SharedBytes frame;  // encoded when the first receiver that is still there is found
+  for (const ConnectionId id : send.to) {
+    Connection* const target = find(id);
+    if (target == nullptr || !target->open || !target->writable) continue;
+    if (frame == nullptr) frame = encode_frame(self_id_, now.unix_ms, send.payload, &keys_);
+    target->traffic.bytes_out += frame->size();
+    target->traffic.frames_out += 1;
+    totals_.bytes_out += frame->size();
+    totals_.frames_out += 1;
+    transport_.write(id, frame);
+  }
+}
+
+void Driver::apply(Close& close) {
+  Connection* const target = find(close.connection);
+  if (target == nullptr) return;
+  switch (close.mode) {
+    case CloseMode::Abort:
+      transport_.close(close.connection, StreamClose::Abort);
+      break;
+    case CloseMode::Flush:
+      transport_.close(close.connection, target->open ? StreamClose::Flush : StreamClose::Abort);
+      break;
+    case CloseMode::ShutdownWrite:
+      if (!target->open || !target->writable) return;
+      target->writable = false;
+      transport_.close(close.connection, StreamClose::ShutdownWrite);
+      return;  // reading goes on: the connection stays known until its end
+  }
+  connections_.erase(close.connection);
+}
+
+void Driver::apply(RaiseFrameLimit& raise) {
+  Connection* const target = find(raise.connection);
+  if (target != nullptr) target->session.raise_frame_limit();
+}
+
+void Driver::apply(Notify& notify) {
+  if (std::holds_alternative<Left>(notify.notification)) left_ = true;
+  observer_.on_notification(notify.notification);
+}
+
+void Driver::publish() { observer_.on_table(membership_.table()); }
+
+void Driver::arm(Now now) {
+  if (left_) return transport_.wake_at(Instant::never());
+  // A change that nobody is told of waits until the transport has delivered what is there, so that a burst makes one table.
+  transport_.wake_at(membership_.table_changed() ? now.mono : membership_.deadline());
+}
+
+}  // namespace noex

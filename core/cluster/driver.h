@@ -1,0 +1,118 @@
+// The driver joins the three sans-I/O parts of a node: bytes from the transport go through the session of their connection into the
+// membership machine, and the machine's effects go back out as frames, dials and closes. It is single-threaded, owns no thread and reads
+// no clock but the transport's, so the one that ships (over libuv) is also the one that the simulator drives (over memory).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/rng.h"
+#include "base/time.h"
+#include "crypto/hmac.h"
+#include "membership/membership.h"
+#include "membership/types.h"
+#include "model/config.h"
+#include "model/node_table.h"
+#include "session/session.h"
+#include "transport/transport.h"
+
+namespace noex {
+
+// Told what happens, on the thread that runs the transport. Must not call the driver back.
+class DriverObserver {
+ public:
+  virtual ~DriverObserver() = default;
+  // A new view of the cluster. Comes before the notifications that it explains: inside "node up" the table already shows the node.
+  virtual void on_table(const std::shared_ptr<const NodeTable>& table) = 0;
+  virtual void on_notification(const Notification& notification) = 0;
+};
+
+struct Traffic {
+  uint64_t bytes_in = 0;
+  uint64_t bytes_out = 0;  // handed to the transport
+  uint64_t frames_in = 0;  // complete frames, refused ones too
+  uint64_t frames_out = 0;
+};
+
+// One connection of an identified peer.
+struct PeerStats {
+  PeerConnection connection;
+  Traffic traffic;
+  size_t queued_bytes = 0;  // handed to the transport, not yet taken by the operating system
+};
+
+struct DriverStats {
+  MembershipStats membership;
+  Traffic totals;  // of all connections since start, also of those that are gone
+  std::vector<PeerStats> peers;
+};
+
+class Driver final : public TransportHandler {
+ public:
+  // `transport` and `observer` are borrowed and outlive the driver.
+  Driver(const ValidConfig& config, Self self, Rng rng, const MembershipLimits& limits, Transport& transport,
+         DriverObserver& observer);
+  ~Driver() override;
+  Driver(const Driver&) = delete;
+  Driver& operator=(const Driver&) = delete;
+
+  // Publishes the first table and begins to dial. Once, when the transport listens.
+  void start();
+  // Says goodbye to every peer; the notification Left follows at once. After it the driver does nothing more: the caller lets the
+  // transport flush and ends it. Idempotent.
+  void leave();
+  // What getNodes() of the other nodes shows as our process count.
+  void set_process_count(int64_t count);
+  [[nodiscard]] DriverStats stats() const;
+  [[nodiscard]] bool has_left() const { return left_; }
+  // For the simulator's checkers.
+  [[nodiscard]] const Membership& membership() const { return membership_; }
+
+  void on_accepted(uint64_t connection, const Endpoint& remote, bool remote_is_local) override;
+  void on_connected(uint64_t connection, bool remote_is_local) override;
+  void on_dial_failed(uint64_t connection, std::string_view reason) override;
+  void on_received(uint64_t connection, ByteView bytes) override;
+  void on_closed(uint64_t connection, StreamEnd end) override;
+  void on_resolved(uint64_t query, const std::vector<IpAddress>& addresses, std::string_view reason) override;
+  void on_wake() override;
+
+ private:
+  struct Connection {
+    explicit Connection(const SigningKeys* keys) : session(keys) {}
+    Session session;
+    Traffic traffic;
+    bool open = false;     // false: a dial in progress
+    bool writable = true;  // false after ShutdownWrite
+  };
+
+  [[nodiscard]] Connection* find(ConnectionId id);
+  void step(const Event& event, Now now);
+  void execute(Effects& effects, Now now);
+  void apply(Dial& dial);
+  void apply(Resolve& resolve);
+  void apply(Send& send, Now now);
+  void apply(Close& close);
+  void apply(RaiseFrameLimit& raise);
+  void apply(Notify& notify);
+  void publish();
+  void arm(Now now);
+
+  Transport& transport_;
+  DriverObserver& observer_;
+  const NodeId self_id_;
+  const SigningKeys keys_;
+  Membership membership_;
+  std::unordered_map<ConnectionId, Connection> connections_;
+  Traffic totals_;
+  Effects effects_;                     // reused by every step
+  std::vector<SessionOutput> outputs_;  // reused by every on_received
+  bool stepping_ = false;
+  bool left_ = false;
+};
+
+}  // namespace noex
