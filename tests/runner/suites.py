@@ -1,0 +1,232 @@
+"""The suites: which jobs each is made of. A suite is there as soon as its folder is; a folder without a test is a failure."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from runner.jobs import ROOT, Job
+
+PYTHON = ROOT / ".venv" / "bin" / "python"
+TESTS = ROOT / "tests"
+SLOWER = {"release": 1, "debug": 1, "asan": 3, "tsan": 4}  # time limits under a sanitizer
+
+SANITIZER_ENV = {
+    "asan": {
+        "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1",
+        "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+    },
+    "tsan": {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"},
+}
+
+# Suite -> number of processes that its tests are shared out to.
+GTEST_SUITES = {"unit": 1, "sim": 2, "cluster": 3}
+GTEST_FOLDERS = {"unit": ("unit",), "sim": ("sim",), "cluster": ("cluster", "transport")}
+
+
+def exists(folder: str) -> bool:
+    return (TESTS / folder).is_dir()
+
+
+def nothing_found(suite: str) -> Job:
+    message = f"tests/{suite} has no test, or it was not built"
+    return Job(suite, "empty", [sys.executable, "-c", f"import sys; sys.exit({message!r})"])
+
+
+def gtest_jobs(suite: str, build: Path, prefix: str = "") -> list[Job]:
+    if not any(exists(folder) for folder in GTEST_FOLDERS[suite]):
+        return []
+    program = build / "tests" / f"noex_{suite}_tests"
+    if not program.exists():
+        return [nothing_found(suite)]
+    variant = build.name
+    shards = GTEST_SUITES[suite]
+    return [
+        Job(
+            f"{prefix}{suite}",
+            f"tests-{index + 1}" if shards > 1 else "tests",
+            [program],
+            framework="gtest",
+            cost=1 if suite == "cluster" else 2,
+            time_limit=300 * SLOWER.get(variant, 1),
+            env={
+                "GTEST_TOTAL_SHARDS": str(shards),
+                "GTEST_SHARD_INDEX": str(index),
+                "NOEX_BUILD_DIR": str(build),
+                **SANITIZER_ENV.get(variant, {}),
+            },
+            may_be_empty=shards > 1,
+        )
+        for index in range(shards)
+    ]
+
+
+def capi_jobs(build: Path, prefix: str = "") -> list[Job]:
+    if not exists("capi"):
+        return []
+    variant = build.name
+    programs = sorted(source.stem for source in (TESTS / "capi").glob("*.c"))
+    env = {"NOEX_BUILD_DIR": str(build), **SANITIZER_ENV.get(variant, {})}
+    jobs = []
+    for name in programs:
+        if variant != "release" and name.startswith("dlopen"):
+            continue  # a sanitizer's runtime must be there before the library that needs it
+        command = [build / "tests" / "capi" / name]
+        jobs.append(Job(f"{prefix}capi", name, command, time_limit=120 * SLOWER.get(variant, 1), env=env))
+    return jobs or [nothing_found("capi")]
+
+
+def pytest_jobs(suite: str, build: Path, *, tree: Path = ROOT, prefix: str = "", cost: int = 1, time_limit: int = 300) -> list[Job]:
+    if not exists(suite):
+        return []
+    env = {"NOEX_BUILD_DIR": str(build)}
+    if tree != ROOT:
+        env["PYTHONPATH"] = str(tree / "python" / "src")
+    return [
+        Job(
+            f"{prefix}{suite}",
+            file.stem,
+            [PYTHON, "-m", "pytest", "-c", tree / "tests" / "pytest.ini", tree / file.relative_to(ROOT)],
+            framework="pytest",
+            cost=cost,
+            time_limit=time_limit,
+            env=env,
+            cwd=tree,
+        )
+        for file in sorted((TESTS / suite).rglob("test_*.py"))
+    ] or [nothing_found(suite)]
+
+
+def node_jobs(build: Path, *, tree: Path = ROOT, prefix: str = "") -> list[Job]:
+    if not exists("node"):
+        return []
+    files = sorted(file for suffix in ("js", "cjs", "mjs") for file in (TESTS / "node").rglob(f"*.test.{suffix}"))
+    return [
+        Job(
+            f"{prefix}node",
+            file.name.replace(".test.", "."),
+            [node(), "--expose-gc", tree / file.relative_to(ROOT)],
+            framework="node",
+            env={"NOEX_BUILD_DIR": str(build)},
+            cwd=tree,
+        )
+        for file in files
+    ] or [nothing_found("node")]
+
+
+def node() -> str:
+    return shutil.which("node") or "node"
+
+
+def types_jobs() -> list[Job]:
+    """Types as a user sees them: each checker is one test."""
+    if not exists("types"):
+        return []
+    config = ROOT / "python" / "pyproject.toml"
+    mypy = [PYTHON, "-m", "mypy", "--config-file", config, "--strict", "--cache-dir", ROOT / ".mypy_cache"]
+    env = {"MYPYPATH": str(ROOT / "python" / "src")}
+    samples = sorted((TESTS / "types").glob("*.py"))
+    modules = ROOT / "node" / "node_modules"
+    jobs = [
+        Job("types", "mypy", [*mypy, ROOT / "python" / "src" / "noex_cluster", *samples], cost=2, env=env),
+        Job("types", "stubtest", [PYTHON, "-m", "mypy.stubtest", "--mypy-config-file", config, "noex_cluster"], cost=2, env=env),
+    ]
+    for version, compiler in (("5.9", modules / "typescript/bin/tsc"), ("7", modules / "typescript-7/bin/tsc")):
+        jobs.append(Job("types", f"typescript-{version}", [node(), compiler, "-p", TESTS / "types"], cost=2))
+    return jobs
+
+
+def fuzz_jobs(seconds: int) -> list[Job]:
+    if not exists("fuzz"):
+        return []
+    build = ROOT / "build" / "fuzz"
+    jobs = []
+    for source in sorted((TESTS / "fuzz").glob("*.cc")):
+        kept = TESTS / "fuzz" / "corpus" / source.stem
+        found = build / "corpus" / source.stem
+        found.mkdir(parents=True, exist_ok=True)
+        artifacts = build / "artifacts"
+        artifacts.mkdir(parents=True, exist_ok=True)
+        command: list[str | Path] = [build / "tests" / "fuzz" / f"fuzz_{source.stem}", f"-max_total_time={seconds}", "-timeout=10"]
+        command += ["-rss_limit_mb=2048", f"-artifact_prefix={artifacts}/{source.stem}-", found]
+        if kept.is_dir():
+            command.append(kept)
+        jobs.append(Job("fuzz", source.stem, command, cost=2, time_limit=seconds + 120, env=SANITIZER_ENV["asan"]))
+    return jobs or [nothing_found("fuzz")]
+
+
+def shared_tree() -> Path:
+    """A second checkout-like tree whose Python and Node modules link libnoex_cluster.so instead of its objects."""
+    build = ROOT / "build" / "shared"
+    tree = build / "tree"
+    shutil.rmtree(tree, ignore_errors=True)
+    skip = shutil.ignore_patterns("node_modules", "prebuilds", "_native*.so", "__pycache__", "fuzz")
+    for folder in ("python", "node", "tests", "examples"):
+        if (ROOT / folder).is_dir():
+            shutil.copytree(ROOT / folder, tree / folder, ignore=skip)
+    (tree / "node" / "node_modules").symlink_to(ROOT / "node" / "node_modules")
+    (tree / ".venv").symlink_to(ROOT / ".venv")
+    for module in (build / "lib").glob("_native*.so"):
+        shutil.copy2(module, tree / "python" / "src" / "noex_cluster")
+    for place in (ROOT / "node" / "prebuilds").iterdir():
+        (tree / "node" / "prebuilds" / place.name).mkdir(parents=True)
+        shutil.copy2(build / "lib" / "noex_cluster.node", tree / "node" / "prebuilds" / place.name)
+    return tree
+
+
+def correctness(build: Path) -> list[Job]:
+    """What `./dev test` runs."""
+    if build.name in SANITIZER_ENV:
+        return sanitized(build, "")
+    return [
+        *gtest_jobs("unit", build),
+        *gtest_jobs("sim", build),
+        *gtest_jobs("cluster", build),
+        *capi_jobs(build),
+        *pytest_jobs("tidy", build, cost=2),
+        *pytest_jobs("python", build),
+        *node_jobs(build),
+        *types_jobs(),
+        *pytest_jobs("mesh", build, time_limit=420),
+        *pytest_jobs("examples", build),
+    ]
+
+
+def sanitized(build: Path, prefix: str) -> list[Job]:
+    """C and C++ under a sanitizer. The simulator has one thread: nothing in it for the thread sanitizer."""
+    jobs = [*gtest_jobs("unit", build, prefix), *gtest_jobs("cluster", build, prefix), *capi_jobs(build, prefix)]
+    if build.name != "tsan":
+        jobs += gtest_jobs("sim", build, prefix)
+    return jobs
+
+
+def everything(fuzz_seconds: int) -> list[list[Job]]:
+    """What `./dev test --all` runs, in stages: a sanitizer's load does not disturb the tests of the real thing."""
+    release = ROOT / "build" / "release"
+    stages = [correctness(release)]
+    tree = shared_tree()
+    stages.append(
+        [
+            *pytest_jobs("python", release, tree=tree, prefix="shared-"),
+            *node_jobs(release, tree=tree, prefix="shared-"),
+            *pytest_jobs("install", release, cost=2),
+        ]
+    )
+    stages.append([*sanitized(ROOT / "build" / "asan", "asan-"), *sanitized(ROOT / "build" / "tsan", "tsan-"), *fuzz_jobs(fuzz_seconds)])
+    return stages
+
+
+def extra(name: str, fuzz_seconds: int) -> list[Job]:
+    """Suites that run only when they are named."""
+    if name == "fuzz":
+        return fuzz_jobs(fuzz_seconds)
+    if name == "install":
+        return pytest_jobs("install", ROOT / "build" / "release", cost=2)
+    return []
+
+
+def environment() -> None:
+    """What every test may rely on."""
+    os.environ.setdefault("NOEX_ADVERTISE_HOST", "127.0.0.1")
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    os.environ["PYTHONUNBUFFERED"] = "1"
