@@ -13,7 +13,6 @@
 #include "base/bytes.h"
 #include "base/rng.h"
 #include "base/time.h"
-#include "crypto/hmac.h"
 #include "membership/membership.h"
 #include "membership/types.h"
 #include "model/config.h"
