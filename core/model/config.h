@@ -54,7 +54,7 @@ struct Seed {
 struct ValidConfig {
   std::string node_name;
   std::string host;            // without brackets
-  std::string advertise_host;  // "" = to be found
+  std::string advertise_host;  // as configured, else `host` unless that is a wildcard; "" = to be found
   uint16_t port = 0;           // 0 = any free port
   std::vector<Seed> seeds;     // without doubles
   std::string cluster_secret;  // "" = none
