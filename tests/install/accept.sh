@@ -63,5 +63,6 @@ for command in "$@"; do
   report+=("$(printf '%-14s %-14s %4d s' "$command" "$verdict" $((SECONDS - started)))")
 done
 
-printf '\n%s\n' "In a minimal Debian $suite, from a fresh clone:" "${report[@]/#/  }"
+printf '\nIn a minimal Debian %s, from a fresh clone:\n' "$suite"
+printf '  %s\n' "${report[@]}"
 exit $status

@@ -165,6 +165,8 @@ def shared_tree() -> Path:
         if (ROOT / folder).is_dir():
             shutil.copytree(ROOT / folder, tree / folder, ignore=skip)
     (tree / "node" / "node_modules").symlink_to(ROOT / "node" / "node_modules")
+    (tree / "node_modules").mkdir()
+    (tree / "node_modules" / "noex-cluster").symlink_to(tree / "node")
     (tree / ".venv").symlink_to(ROOT / ".venv")
     for module in (build / "lib").glob("_native*.so"):
         shutil.copy2(module, tree / "python" / "src" / "noex_cluster")
