@@ -1,4 +1,4 @@
-"""Runs the tests: `./dev test` builds and then calls this. The last line is `N passed, N failed`, the exit code the result."""
+"""Runs the tests: `./dev test` calls this. The last line is `N passed, N failed`, the exit code the result."""
 
 import argparse
 import os
@@ -23,7 +23,12 @@ def stages_for(options: argparse.Namespace) -> list[list[Job]]:
     else:
         stages = [suites.correctness((ROOT / options.build).resolve())]
     if options.names:
-        stages[-1] += [job for name in options.names for job in suites.extra(name.split("/")[0], options.fuzz_seconds) if not options.all]
+        stages[-1] += [
+            job
+            for name in options.names
+            for job in suites.extra(name.split("/")[0], options.fuzz_seconds)
+            if not options.all
+        ]
         known = sorted({job.suite for stage in stages for job in stage})
         stages = [select(stage, options.names) for stage in stages]
         if not any(stages):
@@ -41,7 +46,9 @@ def print_slowest(results: list[Result]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="suites (unit, python, ...) or suite/file")
-    parser.add_argument("--all", action="store_true", help="also sanitizers, fuzzers, the bindings against the .so, install")
+    parser.add_argument(
+        "--all", action="store_true", help="also sanitizers, fuzzers, the bindings against the .so, install"
+    )
     parser.add_argument("--build", default="build/release", help="the build folder whose programs are run")
     parser.add_argument("--fuzz-seconds", type=int, default=20)
     options = parser.parse_args()
@@ -53,7 +60,11 @@ def main() -> int:
         results += Scheduler(stage, colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ).run()
 
     # A suite that is shared out to several processes must have run something in one of them.
-    failed_suites = {job_suite for job_suite in {r.job.suite for r in results} if not any(r.cases for r in results if r.job.suite == job_suite)}
+    failed_suites = {
+        job_suite
+        for job_suite in {r.job.suite for r in results}
+        if not any(r.cases for r in results if r.job.suite == job_suite)
+    }
     cases = [case for result in results for case in result.cases]
     failed = [(result, case) for result in results for case in result.cases if not case.passed]
     passed = sum(case.passed and not case.skipped for case in cases)
@@ -66,7 +77,10 @@ def main() -> int:
             print(f"  {result.job.title}: {case.name}   ({result.log.relative_to(ROOT)})")
         for suite in sorted(failed_suites):
             print(f"  {suite}: ran no test")
-    print(f"\n{time.monotonic() - started:.0f} s; logs in {LOGS.relative_to(ROOT)}" + (f"; {skipped} skipped" if skipped else ""))
+    print(
+        f"\n{time.monotonic() - started:.0f} s; logs in {LOGS.relative_to(ROOT)}"
+        + (f"; {skipped} skipped" if skipped else "")
+    )
     count = len(failed) + len(failed_suites)
     print(f"{passed} passed, {count} failed", flush=True)
     return 1 if count or not passed else 0

@@ -1,1 +1,1 @@
-"""The test orchestrator behind `./dev test`: which suites there are, how each is run, how its test cases are counted."""
+"""The test orchestrator behind `./dev test`: which suites there are, how each is run and its cases counted."""

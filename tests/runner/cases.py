@@ -74,5 +74,7 @@ def from_node(report: Path) -> list[Case]:
             continue
         if test["suite"] and not children and test["passed"]:
             continue  # an empty describe() is no test
-        cases.append(Case(test["name"], test["passed"], test["seconds"], test["skipped"] or test["todo"], test["message"]))
+        cases.append(
+            Case(test["name"], test["passed"], test["seconds"], test["skipped"] or test["todo"], test["message"])
+        )
     return cases

@@ -1,5 +1,6 @@
 """Runs jobs: one process each, in its own process group, several side by side, each with a log and a time limit."""
 
+import contextlib
 import json
 import os
 import signal
@@ -96,10 +97,8 @@ class Running:
         return self.result(status)
 
     def kill(self) -> None:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait()
 
     def result(self, status: int) -> Result:

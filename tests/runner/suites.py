@@ -1,4 +1,4 @@
-"""The suites: which jobs each is made of. A suite is there as soon as its folder is; a folder without a test is a failure."""
+"""The suites: which jobs each is made of. A suite is there as soon as its folder is; an empty one is a failure."""
 
 import os
 import shutil
@@ -76,7 +76,9 @@ def capi_jobs(build: Path, prefix: str = "") -> list[Job]:
     return jobs or [nothing_found("capi")]
 
 
-def pytest_jobs(suite: str, build: Path, *, tree: Path = ROOT, prefix: str = "", cost: int = 1, time_limit: int = 300) -> list[Job]:
+def pytest_jobs(
+    suite: str, build: Path, *, tree: Path = ROOT, prefix: str = "", cost: int = 1, time_limit: int = 300
+) -> list[Job]:
     if not exists(suite):
         return []
     env = {"NOEX_BUILD_DIR": str(build)}
@@ -129,7 +131,13 @@ def types_jobs() -> list[Job]:
     modules = ROOT / "node" / "node_modules"
     jobs = [
         Job("types", "mypy", [*mypy, ROOT / "python" / "src" / "noex_cluster", *samples], cost=2, env=env),
-        Job("types", "stubtest", [PYTHON, "-m", "mypy.stubtest", "--mypy-config-file", config, "noex_cluster"], cost=2, env=env),
+        Job(
+            "types",
+            "stubtest",
+            [PYTHON, "-m", "mypy.stubtest", "--mypy-config-file", config, "noex_cluster"],
+            cost=2,
+            env=env,
+        ),
     ]
     for version, compiler in (("5.9", modules / "typescript/bin/tsc"), ("7", modules / "typescript-7/bin/tsc")):
         jobs.append(Job("types", f"typescript-{version}", [node(), compiler, "-p", TESTS / "types"], cost=2))
@@ -147,7 +155,11 @@ def fuzz_jobs(seconds: int) -> list[Job]:
         found.mkdir(parents=True, exist_ok=True)
         artifacts = build / "artifacts"
         artifacts.mkdir(parents=True, exist_ok=True)
-        command: list[str | Path] = [build / "tests" / "fuzz" / f"fuzz_{source.stem}", f"-max_total_time={seconds}", "-timeout=10"]
+        command: list[str | Path] = [
+            build / "tests" / "fuzz" / f"fuzz_{source.stem}",
+            f"-max_total_time={seconds}",
+            "-timeout=10",
+        ]
         command += ["-rss_limit_mb=2048", f"-artifact_prefix={artifacts}/{source.stem}-", found]
         if kept.is_dir():
             command.append(kept)
@@ -214,7 +226,13 @@ def everything(fuzz_seconds: int) -> list[list[Job]]:
             *pytest_jobs("install", release, cost=2),
         ]
     )
-    stages.append([*sanitized(ROOT / "build" / "asan", "asan-"), *sanitized(ROOT / "build" / "tsan", "tsan-"), *fuzz_jobs(fuzz_seconds)])
+    stages.append(
+        [
+            *sanitized(ROOT / "build" / "asan", "asan-"),
+            *sanitized(ROOT / "build" / "tsan", "tsan-"),
+            *fuzz_jobs(fuzz_seconds),
+        ]
+    )
     return stages
 
 

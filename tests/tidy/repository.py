@@ -16,7 +16,11 @@ MADE |= {".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis"}
 @cache
 def tracked_files() -> list[Path]:
     """The files under version control; in an exported tree without git, all that set-up and build did not make."""
-    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False) if has_git() else None
+    listing = (
+        subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+        if has_git()
+        else None
+    )
     if listing is not None and listing.returncode == 0:
         found = [ROOT / name for name in listing.stdout.split("\0") if name]
         return [file for file in found if file.is_file()]

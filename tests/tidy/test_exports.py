@@ -1,7 +1,7 @@
 """What the built libraries show to and want from the outside.
 
-A uv_* symbol that is exported or left undefined would be bound to the copy inside the node executable, whose thread pool and
-loop are not ours; and a symbol version newer than the floor would keep the library from loading on older systems.
+A uv_* symbol that is exported or left undefined would be bound to the copy inside the node executable, whose thread
+pool is not ours; and a symbol version newer than the floor would keep the library from loading on older systems.
 """
 
 import re
@@ -92,9 +92,19 @@ def test_symbol_versions_stay_below_the_floor(name: str) -> None:
 
 @pytest.mark.parametrize("name", LIBRARIES)
 def test_only_system_libraries_are_needed(name: str) -> None:
-    output = subprocess.run(["readelf", "-d", "-W", str(LIBRARIES[name]())], capture_output=True, text=True, check=True).stdout
+    output = subprocess.run(
+        ["readelf", "-d", "-W", str(LIBRARIES[name]())], capture_output=True, text=True, check=True
+    ).stdout
     needed = set(re.findall(r"\(NEEDED\).*\[(.+?)\]", output))
-    allowed = {"libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "libstdc++.so.6", "libgcc_s.so.1", "ld-linux-x86-64.so.2"}
+    allowed = {
+        "libc.so.6",
+        "libm.so.6",
+        "libpthread.so.0",
+        "libdl.so.2",
+        "libstdc++.so.6",
+        "libgcc_s.so.1",
+        "ld-linux-x86-64.so.2",
+    }
     assert needed, "nothing needed: is this a shared library?"
     assert needed <= allowed
     flags = " ".join(line for line in output.splitlines() if "FLAGS" in line)

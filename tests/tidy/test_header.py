@@ -9,12 +9,14 @@ import pytest
 from repository import HEADER, ROOT, declared_functions
 
 EXEMPTIONS = tomllib.loads((Path(__file__).parent / "exemptions.toml").read_text())
-FACES = {"c": ("tests/capi", (".c",)), "python": ("bindings/python", (".cc", ".h")), "node": ("bindings/node", (".cc", ".h"))}
+FACES = {
+    "c": ("tests/capi", (".c",)),
+    "python": ("bindings/python", (".cc", ".h")),
+    "node": ("bindings/node", (".cc", ".h")),
+}
 
 
-@pytest.mark.parametrize(
-    ("compiler", "standard"), [("gcc", "c11"), ("g++", "c++11"), ("g++", "c++20")]
-)
+@pytest.mark.parametrize(("compiler", "standard"), [("gcc", "c11"), ("g++", "c++11"), ("g++", "c++20")])
 def test_the_header_compiles_alone(compiler: str, standard: str) -> None:
     language = "c" if compiler == "gcc" else "c++"
     warnings = ["-Wall", "-Wextra", "-pedantic", "-Wconversion", "-Wshadow", "-Werror"]
@@ -30,7 +32,7 @@ def test_the_header_declares_functions() -> None:
 
 @pytest.mark.parametrize("function", declared_functions())
 def test_each_function_has_a_comment(function: str) -> None:
-    """A comment right before the declaration, which begins with the function's name and says which threads may call it."""
+    """Right before the declaration; it begins with the function's name and says which threads may call it."""
     text = HEADER.read_text()
     declaration = re.search(rf"(/\*(?:[^*]|\*(?!/))*\*/)\s*\nNOEX_API\b[^;{{]*?\b{function}\s*\(", text)
     assert declaration, f"{function} has no comment right before it"

@@ -8,8 +8,19 @@ from repository import HEADER, ROOT, tracked_files
 
 BINARY = {".png", ".ico", ".bin"}
 # Written in pieces, so that this file does not find itself.
-PLACES = [r"registry\." + "npm", "npmjs" + r"\.(org|com)/", "deb" + r"\.debian\.org", "pypi" + r"\.org", "python" + "hosted", "/wo" + "rk/", "/ro" + "ot/"]
-THIRD_PARTY_NAMES = r"(^|/)(uv\.h|uv-.*\.[ch]|simdjson\.(h|cpp)|sodium\.h|napi\.h|node_api\.h|pybind11\.h|gtest\.h|nlohmann.*)$|(^|/)(third_party|vendor|node_modules)/"
+PLACES = [
+    r"registry\." + "npm",
+    "npmjs" + r"\.(org|com)/",
+    "deb" + r"\.debian\.org",
+    "pypi" + r"\.org",
+    "python" + "hosted",
+    "/wo" + "rk/",
+    "/ro" + "ot/",
+]
+THIRD_PARTY_NAMES = (
+    r"(^|/)(uv\.h|uv-.*\.[ch]|simdjson\.(h|cpp)|sodium\.h|napi\.h|node_api\.h|pybind11\.h|gtest\.h|nlohmann.*)$"
+    r"|(^|/)(third_party|vendor|node_modules)/"
+)
 
 
 def texts() -> dict[str, str]:
@@ -37,7 +48,11 @@ def test_nothing_of_a_third_party() -> None:
     names = [str(file.relative_to(ROOT)) for file in tracked_files()]
     assert not [name for name in names if re.search(THIRD_PARTY_NAMES, name)]
     copyright_line = re.compile(r"copyright\s+(\(c\)|©|\d{4})", re.IGNORECASE)
-    foreign = [name for name, text in texts().items() if any(copyright_line.search(line) and "noex-cluster contributors" not in line for line in text.splitlines())]
+    foreign = [
+        name
+        for name, text in texts().items()
+        if any(copyright_line.search(line) and "noex-cluster contributors" not in line for line in text.splitlines())
+    ]
     assert not foreign
 
 
@@ -74,7 +89,11 @@ def test_files_end_with_a_newline_and_have_no_trailing_space() -> None:
             continue  # data, byte for byte
         if text and not text.endswith("\n"):
             wrong.append(f"{name}: no final newline")
-        wrong += [f"{name}:{number}: trailing space" for number, line in enumerate(text.splitlines(), 1) if line != line.rstrip()]
+        wrong += [
+            f"{name}:{number}: trailing space"
+            for number, line in enumerate(text.splitlines(), 1)
+            if line != line.rstrip()
+        ]
     assert not wrong, "\n".join(wrong[:50])
 
 

@@ -37,13 +37,17 @@ def program(code: str, **options: object) -> Job:
     return Job("self", "program", [sys.executable, "-c", code], **options)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("code", "expected"), [("pass", (1, 0)), ("raise SystemExit(3)", (0, 1)), ("import os; os.abort()", (0, 1))])
+@pytest.mark.parametrize(
+    ("code", "expected"), [("pass", (1, 0)), ("raise SystemExit(3)", (0, 1)), ("import os; os.abort()", (0, 1))]
+)
 def test_a_program_is_one_test(run_job: RunJob, code: str, expected: tuple[int, int]) -> None:
     assert counts(run_job(program(code))) == expected
 
 
 def test_a_hang_is_ended_with_all_that_it_started(run_job: RunJob, tmp_path: Path) -> None:
-    grandchild = "import subprocess, sys, time; p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(100)']);"
+    grandchild = (
+        "import subprocess, sys, time; p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(100)']);"
+    )
     code = f"{grandchild} open('pid', 'w').write(str(p.pid)); time.sleep(100)"
     result = run_job(program(code, time_limit=2))
     assert result.failed
