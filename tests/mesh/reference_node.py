@@ -354,8 +354,8 @@ async def main(options: argparse.Namespace) -> None:
     await node.start()
     await node.stopped.wait()
     deadline = time.monotonic() + 1
-    while node.streams and time.monotonic() < deadline:  # the goodbyes go out
-        await asyncio.sleep(0.01)  # noqa: ASYNC110
+    while node.streams and time.monotonic() < deadline:  # noqa: ASYNC110  the goodbyes go out
+        await asyncio.sleep(0.01)
     commands.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await commands

@@ -148,7 +148,7 @@ def hex_bytes(value: Any) -> bytes:
 
 
 def decode(body: bytes, secret: str) -> dict[str, Any]:
-    """Reads and verifies one frame's body: the signature is over what the parsed value would be spelt as, not over the bytes."""
+    """Reads and verifies one body: the signature is over the parsed value's own spelling, not over the bytes."""
     try:
         raw = parse(body.decode("utf-8", "replace"))
     except (ValueError, RecursionError) as error:

@@ -18,7 +18,7 @@ from harness import Mesh, NodeProcess, free_ports
 VECTORS = json.loads((Path(__file__).resolve().parents[1] / "vectors" / "v1-vectors.json").read_text())
 SECRET = "mesh test secret"
 
-# ------------------------------------------------------------------------------------------------------------------ text
+# ----------------------------------------------------------------------------------------------------------------- text
 
 
 def test_numbers_are_spelt_as_ecmascript_does() -> None:
@@ -70,7 +70,7 @@ def test_received_bytes_get_the_verdict_of_the_reference(case: dict[str, Any]) -
         assert (payload or {}).get("type") == case["type"]
 
 
-# ---------------------------------------------------------------------------------------------------------------- habits
+# --------------------------------------------------------------------------------------------------------------- habits
 
 
 class Line:
