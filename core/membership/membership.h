@@ -42,7 +42,6 @@ struct MembershipLimits {
 struct Self {
   NodeId id;
   Incarnation incarnation = 0;
-  int64_t started_unix_ms = 0;
   std::function<Nonce()> nonce;  // unpredictable in a real node, seeded in the simulator
 };
 

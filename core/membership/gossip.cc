@@ -1,0 +1,166 @@
+// Heartbeats and what they teach. Each beat is one payload for all peers, so that it is encoded and signed once. What it teaches is who
+// the sender is connected to *now*: the whole list on a new connection, what was added soon after, and else a few ids in turn, so that
+// steady traffic per node grows linearly with the cluster.
+#include <algorithm>
+
+#include "base/checks.h"
+#include "membership/machine.h"
+
+namespace noex {
+namespace {
+
+// A node that is told of another by a third waits for that other to dial first, as a joiner dials everyone that its seed names. Of two
+// that both learnt of each other this way, the one with the smaller id does not wait for half an interval: nobody else would begin.
+constexpr Duration kFirstDialDelay = Duration::milliseconds(50);
+
+// Bound on the work that one frame full of invented ids can cause in a full table.
+constexpr size_t kEvictionsPerFrame = 64;
+
+// A few witnesses suffice to say that somebody is still connected to an id.
+constexpr size_t kVouchersMax = 4;
+
+bool is_loopback_host(const NodeId& id) {
+  if (id.host() == "localhost") return true;
+  const std::optional<IpAddress> ip = IpAddress::parse(id.host());
+  return ip.has_value() && ip->is_loopback();
+}
+
+}  // namespace
+
+Heartbeat Membership::Machine::heartbeat() const {
+  Heartbeat beat;
+  beat.node.id = self_.id;
+  beat.node.status = NodeStatus::Connected;
+  beat.node.process_count = process_count_;
+  beat.node.last_heartbeat_at = now_.unix_ms;
+  beat.node.uptime_ms = (now_.mono - started_mono_).ms();
+  return beat;
+}
+
+std::vector<ConnectionId> Membership::Machine::audience() const {
+  std::vector<ConnectionId> list;
+  list.reserve(connected_count_);
+  for (const auto& [id, member] : members_) {
+    if (member.status == NodeStatus::Connected && member.active != 0) list.push_back(member.active);
+  }
+  return list;
+}
+
+void Membership::Machine::beat() {
+  const Duration period = config_.heartbeat_miss_threshold == 1 ? config_.heartbeat_interval / 2 : config_.heartbeat_interval;
+  arm(TimerKind::Beat, 0, beat_at_, clock_ + period);
+  Send send;
+  send.to = audience();
+  if (send.to.empty()) return;
+  Heartbeat payload = heartbeat();
+  // The next ids in turn, from where the last beat ended.
+  const size_t wanted = std::min(limits_.gossip_per_beat, connected_count_);
+  auto member = members_.upper_bound(gossip_cursor_);
+  for (size_t looked_at = 0; looked_at < members_.size() && payload.known_nodes.size() < wanted; ++looked_at, ++member) {
+    if (member == members_.end()) member = members_.begin();
+    if (member->second.status != NodeStatus::Connected) continue;
+    payload.known_nodes.push_back(member->first);
+    gossip_cursor_ = member->first;
+  }
+  send.payload = std::move(payload);
+  emit(std::move(send));
+}
+
+void Membership::Machine::flush_gossip() {
+  Send send;
+  send.to = audience();
+  std::vector<NodeId> adds;
+  for (const NodeId& id : gossip_adds_) {
+    const Member* member = find_member(id);
+    if (member != nullptr && member->status == NodeStatus::Connected) adds.push_back(id);
+  }
+  gossip_adds_.clear();
+  // With one peer there is nobody to tell about it.
+  if (adds.empty() || send.to.size() < 2) return;
+  Heartbeat payload = heartbeat();
+  size_t bytes = 0;
+  for (NodeId& id : adds) {
+    bytes += id.text().size() + 3;
+    if (bytes > limits_.gossip_bytes_max) {
+      emit(Send{send.to, payload});
+      payload.known_nodes.clear();
+      bytes = id.text().size() + 3;
+    }
+    payload.known_nodes.push_back(std::move(id));
+  }
+  send.payload = std::move(payload);
+  emit(std::move(send));
+}
+
+// Sent even when it is empty: the peer that dialled us takes its first list as the answer and dials those ids at once.
+void Membership::Machine::send_full_list(const Connection& connection) {
+  Heartbeat payload = heartbeat();
+  size_t bytes = 0;
+  for (const auto& [id, member] : members_) {
+    if (member.status != NodeStatus::Connected || id == connection.peer) continue;
+    bytes += id.text().size() + 3;
+    if (bytes > limits_.gossip_bytes_max) {
+      emit(Send{{connection.id}, payload});
+      payload.known_nodes.clear();
+      bytes = id.text().size() + 3;
+    }
+    payload.known_nodes.push_back(id);
+  }
+  emit(Send{{connection.id}, std::move(payload)});
+}
+
+void Membership::Machine::learn(const Connection& connection, const Member& teacher, const std::vector<NodeId>& ids) {
+  // On a connection that we dialled, the list that follows the hello (or, from a peer without hello, its first beat) is the answer.
+  const bool answer = connection.outbound && connection.frames == (connection.has_hello ? 2u : 1u);
+  size_t evictions_left = kEvictionsPerFrame;
+  for (const NodeId& id : ids) learn_one(connection, teacher, id, answer, evictions_left);
+}
+
+void Membership::Machine::learn_one(const Connection& connection, const Member& teacher, const NodeId& id, bool answer,
+                                    size_t& evictions_left) {
+  if (id == self_.id || id == teacher.id || is_alias(id)) return;
+  Member* member = find_member(id);
+  const Duration patience = config_.heartbeat_interval / 2;
+  const Instant when = answer ? clock_ : clock_ + (self_.id < id ? std::min(kFirstDialDelay, patience) : patience);
+
+  if (member != nullptr && member->ever_up) {
+    // Known for itself. Only one that said goodbye is no longer dialled; somebody is connected to it again, so it is back.
+    if (member->left && member->status != NodeStatus::Connected && clock_ >= member->ignored_until) {
+      member->left = false;
+      want_dial(*member, when);
+    }
+    return;
+  }
+  if (member == nullptr) {
+    // Loopback addresses mean something only on the machine where they were seen.
+    if (is_loopback_host(id) && !connection.remote_is_local) return;
+    if (const auto impostor = impostors_.find(id); impostor != impostors_.end()) {
+      if (clock_ < impostor->second) return;
+      impostors_.erase(impostor);
+    }
+    if (members_.size() >= limits_.nodes_max) {
+      if (evictions_left == 0) return;
+      --evictions_left;
+    }
+    member = add_member(id, /*by_gossip=*/true);
+    if (member == nullptr) return;
+    member->teacher = teacher.id;
+    ++never_up_by_teacher_[teacher.id];
+    want_dial(*member, when);
+  } else if (answer && !is_seed(id) && member->target != 0) {
+    Target& target = targets_.at(member->target);
+    if (target.phase == Phase::Idle && target.attempt == 0 && target.due > when) schedule(target, when);
+  }
+  const auto voucher = std::find_if(member->vouchers.begin(), member->vouchers.end(),
+                                    [&teacher](const Voucher& v) { return v.teacher == teacher.id; });
+  if (voucher == member->vouchers.end()) {
+    if (member->vouchers.size() >= kVouchersMax) member->vouchers.erase(member->vouchers.begin());
+    member->vouchers.push_back(Voucher{teacher.id, clock_});
+  } else {
+    voucher->said_at = clock_;
+  }
+  member->vouchers_gone_at = Instant::never();
+  arm_member(*member);
+}
+
+}  // namespace noex

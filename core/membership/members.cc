@@ -1,0 +1,271 @@
+// Members: how they come up, go down, and are forgotten.
+#include <algorithm>
+
+#include "base/checks.h"
+#include "membership/machine.h"
+
+namespace noex {
+namespace {
+
+// How often a member that was never up is looked at for witnesses.
+constexpr Duration kVoucherCheck = Duration::seconds(10);
+
+std::string milliseconds(Duration duration) { return std::to_string(duration.ms()) + " ms"; }
+
+}  // namespace
+
+Membership::Machine::Member* Membership::Machine::add_member(const NodeId& id, bool by_gossip) {
+  NOEX_CHECK(id != self_.id && !members_.contains(id));
+  if (members_.size() >= limits_.nodes_max && !evict_one(by_gossip)) return nullptr;
+  Member& member = members_[id];
+  member.serial = next_serial_++;
+  member.id = id;
+  member.cell = std::make_shared<NodeCell>(id);
+  member_by_serial_[member.serial] = &member;
+  if (const auto seed = seed_ids_.find(id); seed != seed_ids_.end()) {
+    member.target = seed->second;
+    // It lives under its own name after all.
+    targets_.at(seed->second).answered_as = NodeId();
+  }
+  touch_table();
+  return &member;
+}
+
+void Membership::Machine::remove_member(Member& member) {
+  NOEX_CHECK(member.status != NodeStatus::Connected);
+  discard_connections_of(member);
+  if (Target* target = find_target(member.target); target != nullptr && !target->seed) remove_target(target->id);
+  if (!member.teacher.empty()) {
+    const auto load = never_up_by_teacher_.find(member.teacher);
+    if (load != never_up_by_teacher_.end() && --load->second == 0) never_up_by_teacher_.erase(load);
+  }
+  arm(TimerKind::Member, member.serial, member.timer, Instant::never());
+  member_by_serial_.erase(member.serial);
+  members_.erase(NodeId(member.id));
+  touch_table();
+}
+
+// Makes room in a full table: members that were never up go first, then those that are down for longest. Configured seeds stay.
+bool Membership::Machine::evict_one(bool by_gossip) {
+  Member* victim = nullptr;
+  auto rank = [](const Member& member) { return std::make_tuple(member.ever_up, member.ever_up ? member.down_at : Instant(), member.serial); };
+  for (auto& [id, member] : members_) {
+    if (member.status == NodeStatus::Connected || is_seed(id)) continue;
+    // An id that is only hearsay does not push out a node that was really here.
+    if (by_gossip && member.ever_up) continue;
+    if (by_gossip && member.unreachable_since.is_never()) continue;
+    if (victim == nullptr || rank(member) < rank(*victim)) victim = &member;
+  }
+  if (victim == nullptr) return false;
+  remove_member(*victim);
+  return true;
+}
+
+bool Membership::Machine::is_alias(const NodeId& id) const {
+  const auto seed = seed_ids_.find(id);
+  return seed != seed_ids_.end() && (targets_.at(seed->second).is_self || !targets_.at(seed->second).answered_as.empty());
+}
+
+void Membership::Machine::bring_up(Member& member, Connection& connection) {
+  NOEX_CHECK(member.status != NodeStatus::Connected);
+  member.status = NodeStatus::Connected;
+  member.ever_up = true;
+  member.left = false;
+  member.bereaved_until = Instant::never();
+  member.timeout = timeout_for(connection.peer_interval_ms);
+  member.last_frame_at = clock_;
+  member.vouchers.clear();
+  member.vouchers_gone_at = Instant::never();
+  member.unreachable_since = Instant::never();
+  if (!member.teacher.empty()) {
+    const auto load = never_up_by_teacher_.find(member.teacher);
+    if (load != never_up_by_teacher_.end() && --load->second == 0) never_up_by_teacher_.erase(load);
+    member.teacher = NodeId();
+  }
+  ++connected_count_;
+  ++stats_.ups;
+  member.cell->last_heartbeat_at.store(now_.unix_ms, std::memory_order_relaxed);
+  beats_->fetch_add(1, std::memory_order_release);
+  end_dialling(member);
+  gossip_adds_.push_back(member.id);
+  if (gossip_at_.is_never()) arm(TimerKind::GossipFlush, 0, gossip_at_, clock_ + limits_.gossip_delay);
+  touch_table();
+  log(LogLevel::Info, "up " + member.id.text() + " (" + connection.remote.to_string() + (connection.outbound ? ", dialled)" : ", accepted)"));
+  NodeInfo info;
+  info.id = member.id;
+  info.status = member.status;
+  info.incarnation = member.incarnation;
+  info.last_heartbeat_at = now_.unix_ms;
+  info.uptime_ms = member.cell->uptime_ms.load(std::memory_order_relaxed);
+  info.process_count = member.cell->process_count.load(std::memory_order_relaxed);
+  emit(Notify{NodeUp{std::move(info)}});
+}
+
+void Membership::Machine::bring_down(Member& member, DownReason reason, std::string evidence) {
+  const bool was_connected = member.status == NodeStatus::Connected;
+  // Only ConnectionRefused is said of a node that was never up.
+  NOEX_CHECK(was_connected || (reason == DownReason::ConnectionRefused && !member.ever_up));
+  member.status = NodeStatus::Disconnected;
+  member.bereaved_until = Instant::never();
+  member.challenge.reset();
+  member.challenge_ends = Instant::never();
+  member.down_at = clock_;
+  member.active = 0;
+  if (was_connected) --connected_count_;
+  ++stats_.downs[static_cast<size_t>(reason)];
+  // A connection that fell silent stays open: closing it would make the peer, once it thaws, report us as gone.
+  for (const ConnectionId id : member.connections) {
+    Connection& connection = connections_.at(id);
+    if (connection.state != ConnectionState::Confirmed) continue;
+    connection.state = ConnectionState::Stale;
+    set_expiry(connection, clock_ + limits_.stale_connection_max);
+  }
+  touch_table();
+  log(LogLevel::Info, "down " + member.id.text() + " (" + std::string(to_string(reason)) + "): " + evidence);
+  emit(Notify{NodeDown{member.id, reason, std::move(evidence)}});
+  if (was_connected) {
+    redial_seeds_of(member.id);
+    if (!member.left && !is_seed(member.id)) want_dial(member, clock_ + backoff(Target{}));
+    hurry_seeds_if_alone();
+  }
+  arm_member(member);
+}
+
+void Membership::Machine::refresh_active(Member& member) {
+  member.active = 0;
+  const Connection* best = nullptr;
+  for (const ConnectionId id : member.connections) {
+    const Connection& connection = connections_.at(id);
+    if (connection.state != ConnectionState::Confirmed) continue;
+    const bool better = best == nullptr || (connection.has_hello ? connection.confirmed_order > best->confirmed_order
+                                                                 : connection.last_frame_at > best->last_frame_at);
+    if (better) best = &connection;
+  }
+  if (best != nullptr) member.active = best->id;
+}
+
+void Membership::Machine::discard_connections_of(Member& member) {
+  const std::vector<ConnectionId> all = member.connections;
+  for (const ConnectionId id : all) discard_connection(id, CloseMode::Abort);
+}
+
+bool Membership::Machine::is_being_confirmed(const Member& member) const {
+  return std::any_of(connections_.begin(), connections_.end(), [&member](const auto& entry) {
+    const Connection& connection = entry.second;
+    return connection.state == ConnectionState::Identified && connection.peer == member.id &&
+           connection.incarnation == member.incarnation;
+  });
+}
+
+void Membership::Machine::member_lost_connection(Member& member, ConnectionId connection, const std::string& why) {
+  std::erase(member.connections, connection);
+  if (member.active == connection) refresh_active(member);
+  if (member.status != NodeStatus::Connected || member.active != 0) return;  // others live, or nothing was left to lose
+  if (member.challenge.has_value()) {
+    // That answers the question: the newcomer is the next run.
+    const NodeId id = member.id;
+    member.challenge.reset();
+    bring_down(member, DownReason::ConnectionClosed, why);
+    admit_held(id);
+    return;
+  }
+  if (is_being_confirmed(member)) {
+    // The peer has closed the older of two connections; the frame that confirms the newer one is under way.
+    member.bereaved_until = member.last_frame_at + member.timeout;
+    arm_member(member);
+    return;
+  }
+  if (waking_) {
+    // We were away; that the peer gave up on the connection meanwhile is our doing. Back within one timeout, nobody is told.
+    member.bereaved_until = clock_ + member.timeout;
+    if (is_seed(member.id)) {
+      schedule(targets_.at(member.target), clock_);
+    } else if (member.target == 0) {
+      want_dial(member, clock_);
+    }
+    arm_member(member);
+    return;
+  }
+  bring_down(member, DownReason::ConnectionClosed, why);
+}
+
+bool Membership::Machine::has_live_voucher(const Member& member) const {
+  // A peer names each id it is connected to once in so many beats; twice that time without it means that it is no longer connected.
+  const auto turns = static_cast<int64_t>(connected_count_ / limits_.gossip_per_beat + 2);
+  for (const Voucher& voucher : member.vouchers) {
+    const auto teacher = members_.find(voucher.teacher);
+    if (teacher == members_.end() || teacher->second.status != NodeStatus::Connected) continue;
+    if (clock_ - voucher.said_at <= 2 * turns * (teacher->second.timeout / config_.heartbeat_miss_threshold)) return true;
+  }
+  return false;
+}
+
+void Membership::Machine::arm_member(Member& member) {
+  Instant at = Instant::never();
+  if (member.status == NodeStatus::Connected) {
+    at = member.bereaved_until.is_never() ? member.last_frame_at + member.timeout : member.bereaved_until;
+    at = std::min(at, member.challenge_ends);
+  } else if (!is_seed(member.id)) {
+    if (member.ever_up) {
+      at = member.down_at + (member.left ? std::min(config_.forget_after, limits_.leaver_forget_max) : config_.forget_after);
+    } else {
+      at = member.vouchers_gone_at.is_never() ? clock_ + kVoucherCheck : member.vouchers_gone_at + limits_.unvouched_max;
+      if (!member.timer.is_never()) at = std::min(at, member.timer);
+    }
+  }
+  // Frames move the true deadline on all the time: the timer follows only when it fires, unless it would come too late.
+  if (member.status == NodeStatus::Connected && member.timer <= at) return;
+  arm(TimerKind::Member, member.serial, member.timer, at);
+}
+
+void Membership::Machine::member_timer(Member& member) {
+  if (member.status == NodeStatus::Connected) {
+    if (member.challenge_ends <= clock_) {
+      settle_challenge(member, /*old_one_lives=*/false);
+      return;
+    }
+    const NodeId id = member.id;
+    if (!member.bereaved_until.is_never()) {
+      if (member.bereaved_until <= clock_) {
+        bring_down(member, DownReason::ConnectionClosed, "its connection ended, and it did not come back in time");
+        admit_held(id);
+        return;
+      }
+    } else if (member.last_frame_at + member.timeout <= clock_) {
+      bring_down(member, DownReason::HeartbeatTimeout,
+                 "no frame for " + milliseconds(clock_ - member.last_frame_at) + ", the limit is " + milliseconds(member.timeout));
+      admit_held(id);
+      return;
+    }
+    arm_member(member);
+    return;
+  }
+  if (is_seed(member.id)) return;
+  if (member.ever_up) {
+    const Duration keep = member.left ? std::min(config_.forget_after, limits_.leaver_forget_max) : config_.forget_after;
+    if (member.down_at + keep <= clock_) {
+      remove_member(member);
+    } else {
+      arm_member(member);
+    }
+    return;
+  }
+  if (has_live_voucher(member)) {
+    member.vouchers_gone_at = Instant::never();
+  } else if (member.vouchers_gone_at.is_never()) {
+    member.vouchers_gone_at = clock_;
+  } else if (member.vouchers_gone_at + limits_.unvouched_max <= clock_) {
+    remove_member(member);
+    return;
+  }
+  arm_member(member);
+}
+
+void Membership::Machine::update_cell(Member& member, const NodeInfo& info) {
+  member.cell->last_heartbeat_at.store(now_.unix_ms, std::memory_order_relaxed);
+  member.cell->uptime_ms.store(info.uptime_ms, std::memory_order_relaxed);
+  member.cell->process_count.store(info.process_count, std::memory_order_relaxed);
+  beats_->fetch_add(1, std::memory_order_release);
+}
+
+}  // namespace noex
