@@ -82,6 +82,12 @@ def test_one_version_everywhere() -> None:
     assert len(set(versions.values())) == 1, versions
 
 
+def test_each_package_carries_the_licence() -> None:
+    licence = (ROOT / "LICENSE").read_text()
+    for package in ("node", "python"):  # copies: npm packs no symbolic link
+        assert (ROOT / package / "LICENSE").read_text() == licence
+
+
 def test_files_end_with_a_newline_and_have_no_trailing_space() -> None:
     wrong = []
     for name, text in texts().items():
