@@ -238,7 +238,8 @@ void Driver::publish() { observer_.on_table(membership_.table()); }
 
 void Driver::arm(Now now) {
   if (left_) return transport_.wake_at(Instant::never());
-  // A change that nobody is told of waits until the transport has delivered what is there, so that a burst makes one table.
+  // A change that nobody is told of waits until the transport has delivered what is there, so that a burst makes one
+  // table.
   transport_.wake_at(membership_.table_changed() ? now.mono : membership_.deadline());
 }
 

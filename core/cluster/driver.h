@@ -1,6 +1,7 @@
-// The driver joins the three sans-I/O parts of a node: bytes from the transport go through the session of their connection into the
-// membership machine, and the machine's effects go back out as frames, dials and closes. It is single-threaded, owns no thread and reads
-// no clock but the transport's, so the one that ships (over libuv) is also the one that the simulator drives (over memory).
+// The driver joins the three sans-I/O parts of a node: bytes from the transport go through the session of their
+// connection into the membership machine, and the machine's effects go back out as frames, dials and closes. It is
+// single-threaded, owns no thread and reads no clock but the transport's, so the one that ships (over libuv) is also
+// the one that the simulator drives (over memory).
 #pragma once
 
 #include <cstdint>
@@ -26,7 +27,8 @@ namespace noex {
 class DriverObserver {
  public:
   virtual ~DriverObserver() = default;
-  // A new view of the cluster. Comes before the notifications that it explains: inside "node up" the table already shows the node.
+  // A new view of the cluster. Comes before the notifications that it explains: inside "node up" the table already
+  // shows the node.
   virtual void on_table(const std::shared_ptr<const NodeTable>& table) = 0;
   virtual void on_notification(const Notification& notification) = 0;
 };
@@ -62,8 +64,8 @@ class Driver final : public TransportHandler {
 
   // Publishes the first table and begins to dial. Once, when the transport listens.
   void start();
-  // Says goodbye to every peer; the notification Left follows at once. After it the driver does nothing more: the caller lets the
-  // transport flush and ends it. Idempotent.
+  // Says goodbye to every peer; the notification Left follows at once. After it the driver does nothing more: the
+  // caller lets the transport flush and ends it. Idempotent.
   void leave();
   // What getNodes() of the other nodes shows as our process count.
   void set_process_count(int64_t count);

@@ -1,0 +1,187 @@
+#include "cluster/node_run.h"
+
+#include <chrono>
+#include <utility>
+#include <variant>
+
+#include "crypto/hmac.h"
+#include "transport/clock.h"
+#include "transport/local_address.h"
+
+namespace noex {
+namespace {
+
+// Names among the seeds are looked up for the advertised address; a dead name server must not hold up start for longer.
+constexpr Duration kAdvertiseLookupMax = Duration::seconds(1);
+
+Incarnation new_incarnation(int64_t unix_ms) { return static_cast<uint64_t>(unix_ms) << 16 | (random_u64() & 0xffff); }
+
+Error aborted() { return {ErrorCode::Aborted, "the start was ended by a stop", {}}; }
+
+}  // namespace
+
+// While it lives, other threads reach the transport.
+class NodeRun::Attachment {
+ public:
+  Attachment(NodeRun& run, UvTransport& transport) : run_(run) {
+    const std::lock_guard lock(run_.mutex_);
+    run_.transport_ = &transport;
+  }
+  ~Attachment() {
+    const std::lock_guard lock(run_.mutex_);
+    run_.transport_ = nullptr;
+    run_.serving_ = false;
+    run_.stats_requests_.clear();
+    run_.answered_.notify_all();
+  }
+  Attachment(const Attachment&) = delete;
+  Attachment& operator=(const Attachment&) = delete;
+
+ private:
+  NodeRun& run_;
+};
+
+NodeRun::NodeRun(ValidConfig config, NodeOptions options, int64_t process_count, Host& host)
+    : config_(std::move(config)), options_(std::move(options)), host_(host), process_count_(process_count) {}
+
+Status NodeRun::execute() {
+  for (const std::string& warning : config_.warnings) log(LogLevel::Warning, warning);
+  if (!crypto_ready()) return Error{ErrorCode::Internal, "this system has no source of random numbers", {}};
+  Result<std::unique_ptr<UvTransport>> transport = UvTransport::create(options_.transport);
+  if (!transport) return transport.error();
+  const Attachment attachment(*this, **transport);
+  if (ending()) return aborted();
+  const Result<uint16_t> port = (*transport)->listen(config_.host, config_.port);
+  if (ending()) return aborted();
+  if (!port) return port.error();
+
+  const Now now = clock_now();
+  const Result<NodeId> id = NodeId::create(config_.node_name, advertised_host(**transport), *port);
+  if (ending()) return aborted();
+  if (!id) return id.error();
+  return run_driver(**transport, {*id, new_incarnation(now.unix_ms), now.mono});
+}
+
+Status NodeRun::run_driver(UvTransport& transport, const Identity& identity) {
+  Self self;
+  self.id = identity.id;
+  self.incarnation = identity.incarnation;
+  self.nonce = [] { return Nonce{random_u64(), random_u64()}; };
+  Driver driver(config_, std::move(self), Rng(random_u64()), options_.membership, transport, *this);
+  if (!host_.on_running(identity)) return aborted();
+  driver.start();
+  transport.set_on_wakeup([this, &driver, &transport] { serve(driver, transport); });
+  {
+    const std::lock_guard lock(mutex_);
+    serving_ = true;
+    transport.wakeup();  // for what was asked before
+  }
+  return transport.run(driver);
+}
+
+// What other threads have asked for; on the loop.
+void NodeRun::serve(Driver& driver, UvTransport& transport) {
+  if (abort_asked_) return transport.abort();
+  const int64_t process_count = process_count_;
+  if (process_count != announced_process_count_ && !driver.has_left()) {
+    announced_process_count_ = process_count;
+    driver.set_process_count(process_count);
+  }
+  std::vector<std::shared_ptr<StatsRequest>> requests;
+  {
+    const std::lock_guard lock(mutex_);
+    requests.swap(stats_requests_);
+  }
+  if (!requests.empty()) {
+    const DriverStats stats = driver.stats();
+    const std::lock_guard lock(mutex_);
+    for (const auto& request : requests) request->answer = stats;
+    answered_.notify_all();
+  }
+  if (stop_asked_ && !driver.has_left()) {
+    transport.stop_listening();
+    driver.leave();
+    transport.finish();
+  }
+}
+
+void NodeRun::stop() {
+  stop_asked_ = true;
+  wake();
+}
+
+void NodeRun::abort() {
+  abort_asked_ = true;
+  wake();
+}
+
+void NodeRun::set_process_count(int64_t count) {
+  process_count_ = count;
+  wake();
+}
+
+void NodeRun::wake() {
+  const std::lock_guard lock(mutex_);
+  if (transport_ == nullptr) return;
+  if (ending()) transport_->interrupt();
+  transport_->wakeup();
+}
+
+Result<DriverStats> NodeRun::stats(Duration limit) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::nanoseconds(limit.ns());
+  const auto request = std::make_shared<StatsRequest>();
+  std::unique_lock lock(mutex_);
+  if (serving_) {
+    stats_requests_.push_back(request);
+    transport_->wakeup();
+  }
+  while (serving_ && !request->answer) {
+    if (std::chrono::steady_clock::now() >= until) {
+      return Error{ErrorCode::Timeout, "the node's I/O thread does not answer: is the machine overloaded?", {}};
+    }
+    answered_.wait_until(lock, until);
+  }
+  if (!request->answer) return Error{ErrorCode::NotStarted, "the node is not running", {}};
+  return *std::move(request->answer);
+}
+
+void NodeRun::on_notification(const Notification& notification) {
+  std::visit(
+      [this](const auto& value) {
+        using Value = std::decay_t<decltype(value)>;
+        if constexpr (std::is_same_v<Value, JoinSettled>) {
+          host_.on_joined();
+        } else if constexpr (!std::is_same_v<Value, Left>) {  // serve() goes on after leave() by itself
+          host_.on_event(value);
+        }
+      },
+      notification);
+}
+
+// Under which host the others are to reach this node.
+std::string NodeRun::advertised_host(UvTransport& transport) const {
+  if (!config_.advertise_host.empty()) return config_.advertise_host;
+  const auto bound = IpAddress::parse(config_.host);
+  if (!bound || !bound->is_wildcard()) return config_.host;
+  const bool allow_v6 = bound->is_v6();  // 0.0.0.0 listens on IPv4 only
+  const auto usable = [allow_v6](const IpAddress& ip) {
+    return !ip.is_loopback() && !ip.is_wildcard() && (allow_v6 || !ip.is_v6());
+  };
+  const Instant until = boot_clock_now() + kAdvertiseLookupMax;
+  for (const Seed& seed : config_.seeds) {
+    const Lookup lookup = transport.resolve_now(seed.host, until - boot_clock_now());
+    for (const IpAddress& address : lookup.addresses) {
+      if (!usable(address)) continue;
+      const auto source = source_address_towards(address);
+      if (source && usable(*source)) return source->to_string();
+    }
+  }
+  const auto found = interface_address(allow_v6);
+  return found ? found->to_string() : IpAddress::loopback_v4().to_string();
+}
+
+void NodeRun::log(LogLevel level, std::string message) {
+  host_.on_event(LogRecord{level, unix_clock_now_ms(), std::move(message)});
+}
+
+}  // namespace noex
