@@ -22,7 +22,6 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("NOEX_BUILD_DIR", ROOT / "build" / "release"))
-EVERYTHING = ("cli", "c", "python", "node")
 Event = dict[str, Any]
 
 
@@ -53,7 +52,7 @@ def command_line(language: str) -> list[str]:
     """How a node of this language is started; the options that follow are the same for all."""
     node = os.environ.get("NOEX_NODE", "node")
     return {
-        "cli": [str(BUILD / "cli" / "noex-cluster"), "run", "--json", "--control-stdin"],
+        "cli": [str(BUILD / "bin" / "noex-cluster"), "run", "--json", "--control-stdin"],
         "c": [str(BUILD / "examples" / "c" / "worker")],
         "python": [sys.executable, str(ROOT / "demo" / "worker.py")],
         "node": [node, str(ROOT / "demo" / "worker.mjs")],
@@ -137,7 +136,9 @@ class NodeProcess:
             events = self.events[mark:]
         return [event for event in events if kind in (None, event["event"]) and node in (None, event.get("node"))]
 
-    def wait(self, kind: str, timeout: float = 15.0, *, mark: int = 0, what: str | None = None, **fields: Any) -> Event:
+    def wait(
+        self, kind: str, timeout: float = 15.0, /, *, mark: int = 0, what: str | None = None, **fields: Any
+    ) -> Event:
         """The first event of this kind after `mark` with these fields; a field may be a predicate. Raises Expected."""
 
         def fits(event: Event) -> bool:
