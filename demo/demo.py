@@ -54,7 +54,7 @@ class Demo:
         names = ["seed", "c-worker", "py-worker", "js-worker", "js-far"]
         self.ports = dict(zip(names, free_ports(len(names)), strict=True))
 
-    # ---------------------------------------------------------------------------------------------------------- telling
+    # ------------------------------------------------------------------------------------------------- telling
 
     def title(self, text: str) -> None:
         print(f"\n{dim(f'{time.monotonic() - self.began:5.1f} s')}  {bold(text)}", flush=True)
@@ -65,7 +65,7 @@ class Demo:
     def tick(self, text: str) -> None:
         self.line(f"{paint('✓', '32')} {text}")
 
-    # ---------------------------------------------------------------------------------------------------------- waiting
+    # ------------------------------------------------------------------------------------------------- waiting
 
     def patience(self) -> float:
         remaining = self.began + BUDGET - time.monotonic()
@@ -92,9 +92,10 @@ class Demo:
             word = f"down, {bold(word)}"
         last = max(event["seen_at"] for event in events) - self.marked_at
         who = shown([watcher.name for watcher in watchers])
-        self.tick(f"{who}: {shown([about.name])} is {word} {dim(f'after {last:.2f} s')}")
+        seconds = dim(f"after {last:.2f} s")
+        self.tick(f"{who}: {shown([about.name])} is {word} {seconds}")
 
-    # ---------------------------------------------------------------------------------------------------------- starting
+    # ------------------------------------------------------------------------------------------------- starting
 
     def spawn(self, language: str, name: str, seeds: Sequence[str], secret: str | None) -> NodeProcess:
         port = self.ports.get(name) or free_ports(1)[0]
@@ -107,7 +108,7 @@ class Demo:
         node = self.nodes[name] = self.spawn(language, name, seeds, self.secret)
         return node
 
-    # -------------------------------------------------------------------------------------------------------- the story
+    # ------------------------------------------------------------------------------------------------- the story
 
     def form(self) -> None:
         self.title("Five processes start, with one shared secret")

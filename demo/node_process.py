@@ -68,6 +68,7 @@ class NodeProcess:
         port: int,
         seeds: Sequence[str] = (),
         *,
+        host: str = "127.0.0.1",
         secret: str | None = None,
         interval: int = 1000,
         threshold: int = 3,
@@ -84,7 +85,7 @@ class NodeProcess:
         self.frozen = False
         self.on_event = on_event
         self._changed = threading.Condition()
-        argv = [*command_line(language), "--name", name, "--host", "127.0.0.1", "--port", str(port)]
+        argv = [*command_line(language), "--name", name, "--host", host, "--port", str(port)]
         for seed in seeds:
             argv += ["--seed", seed]
         argv += ["--interval", str(interval), "--threshold", str(threshold), *options]

@@ -9,16 +9,19 @@ with Mesh() as mesh:
 import contextlib
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "demo"))
 
 from node_process import Event, Expected, NodeProcess, free_ports
 
-__all__ = ["LANGUAGES", "Event", "Expected", "Mesh", "NodeProcess", "free_ports", "hold"]
+__all__ = ["LANGUAGES", "Event", "Expected", "Mesh", "NodeProcess", "SideBySide", "flaps", "free_ports", "hold"]
 
 LANGUAGES = ("cli", "c", "python", "node")  # every way to be a node of ours
 START_TIMEOUT = 30.0  # the machine may be compiling something beside us
@@ -76,6 +79,11 @@ class Mesh:
                     wait_up(node, other.id, max(0.1, began + timeout - time.monotonic()))
         return time.monotonic() - began
 
+    def wait_full_pair(self, one: NodeProcess, other: NodeProcess, timeout: float = SETTLE_TIMEOUT) -> None:
+        """Waits until each of the two said that the other is up."""
+        wait_up(one, other.id, timeout)
+        wait_up(other, one.id, timeout)
+
     def assert_agreed(self, nodes: Iterable[NodeProcess]) -> None:
         """Every node's own list shows exactly the others as connected."""
         nodes = list(nodes)
@@ -104,3 +112,52 @@ def hold(seconds: float, nodes: Iterable[NodeProcess]) -> None:
                     node.process.wait(0)
                 assert node.alive, f"{node.name} ended with code {node.process.returncode}"
         time.sleep(min(remaining, 0.25))
+
+
+def flaps(node: NodeProcess, peer: NodeProcess, mark: int = 0) -> list[Event]:
+    """The downs of a peer that had been up, as `node` reported them after `mark`."""
+    up = peer.id in {event["node"] for event in node.since(0, "up")}
+    return [event for event in node.downs(mark, peer.id) if up and event["reason"] != "connection_refused"]
+
+
+class SideBySide:
+    """Scenarios that mostly wait, run at the same time: each gets a mesh of its own, and each is one test.
+
+    scenarios = SideBySide(secret="s")
+
+    @scenarios
+    def a_seed_starts_last(mesh: Mesh) -> None: ...
+
+    outcomes, test_scenario = scenarios.as_tests()
+    """
+
+    def __init__(self, *, at_once: int = 8, **mesh_options: Any) -> None:
+        self.at_once = at_once
+        self.mesh_options = mesh_options
+        self.scenarios: dict[str, Callable[[Mesh], None]] = {}
+
+    def __call__(self, scenario: Callable[[Mesh], None]) -> Callable[[Mesh], None]:
+        self.scenarios[scenario.__name__] = scenario
+        return scenario
+
+    def case(self, name: str, scenario: Callable[[Mesh], None]) -> None:
+        self.scenarios[name] = scenario
+
+    def _run(self, scenario: Callable[[Mesh], None]) -> None:
+        with Mesh(**self.mesh_options) as mesh:
+            scenario(mesh)
+
+    def as_tests(self) -> tuple[Any, Any]:
+        """A module fixture that begins them all, and a test for each."""
+
+        @pytest.fixture(scope="module", name="outcomes")
+        def outcomes() -> Iterator[dict[str, Future[None]]]:
+            with ThreadPoolExecutor(self.at_once) as pool:
+                yield {name: pool.submit(self._run, scenario) for name, scenario in self.scenarios.items()}
+
+        @pytest.mark.timeout(400)
+        @pytest.mark.parametrize("name", list(self.scenarios))
+        def test_scenario(name: str, outcomes: dict[str, Future[None]]) -> None:
+            outcomes[name].result()
+
+        return outcomes, test_scenario
