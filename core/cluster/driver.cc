@@ -70,6 +70,7 @@ DriverStats Driver::stats() const {
   DriverStats stats;
   stats.membership = membership_.stats();
   stats.totals = totals_;
+  stats.accepted = accepted_;
   for (PeerConnection& peer : membership_.connections()) {
     const auto found = connections_.find(peer.connection);
     PeerStats& entry = stats.peers.emplace_back();
@@ -86,6 +87,7 @@ void Driver::on_accepted(uint64_t connection, const Endpoint& remote, bool remot
   const auto [position, inserted] = connections_.try_emplace(connection, &keys_);
   NOEX_CHECK(inserted);
   position->second.open = true;
+  accepted_ += 1;
   step(ConnectionAccepted{connection, remote, remote_is_local}, now);
   arm(now);
 }

@@ -50,6 +50,7 @@ struct PeerStats {
 struct DriverStats {
   MembershipStats membership;
   Traffic totals;  // of all connections since start, also of those that are gone
+  uint64_t accepted = 0;  // connections that others opened
   std::vector<PeerStats> peers;
 };
 
@@ -110,6 +111,7 @@ class Driver final : public TransportHandler {
   Membership membership_;
   std::unordered_map<ConnectionId, Connection> connections_;
   Traffic totals_;
+  uint64_t accepted_ = 0;
   Effects effects_;                     // reused by every step
   std::vector<SessionOutput> outputs_;  // reused by every on_received
   bool stepping_ = false;

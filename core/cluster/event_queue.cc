@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/checks.h"
+#include "transport/clock.h"
 
 namespace noex {
 
@@ -35,7 +36,7 @@ void EventQueue::push(EventBody body) {
   const std::lock_guard lock(mutex_);
   const uint64_t sequence = next_sequence_++;
   if (!admit(body)) {
-    skipped_ += 1;
+    skipped_.dropped += 1;
     return;
   }
   // At the limit everything queued is looked through once; from then on each new event is held against its node's last
@@ -45,11 +46,11 @@ void EventQueue::push(EventBody body) {
     compact();
   }
   if (shrinking_ && cancels_an_up(body)) {
-    skipped_ += 2;
+    skipped_.folded += 2;
     if (events_.empty()) show_readable(false);
     return;
   }
-  events_.push_back({sequence, std::move(body)});
+  events_.push_back({sequence, unix_clock_now_ms(), std::move(body)});
   note_pushed(std::prev(events_.end()));
   show_readable(true);
   pushed_.notify_one();
@@ -80,10 +81,10 @@ void EventQueue::compact() {
     if (std::holds_alternative<LogRecord>(current->body)) {
       forget(current);
       events_.erase(current);
-      skipped_ += 1;
+      skipped_.dropped += 1;
     } else if (cancels_an_up(current->body)) {
       events_.erase(current);
-      skipped_ += 2;
+      skipped_.folded += 2;
     } else if (const auto* const up = std::get_if<NodeUp>(&current->body)) {
       last_up_.insert_or_assign(up->node.id, current);
     }
@@ -162,7 +163,7 @@ size_t EventQueue::size() const {
   return events_.size();
 }
 
-uint64_t EventQueue::skipped() const {
+SkippedEvents EventQueue::skipped() const {
   const std::lock_guard lock(mutex_);
   return skipped_;
 }

@@ -49,6 +49,7 @@ inline constexpr uint32_t kAllEventKinds = (1u << 6) - 1;
 
 struct QueuedEvent {
   uint64_t sequence = 0;  // rises by one with each event of the handle; a gap is what was skipped
+  int64_t unix_ms = 0;    // when it was queued
   EventBody body;
 
   [[nodiscard]] EventKind kind() const { return static_cast<EventKind>(1u << body.index()); }
@@ -58,6 +59,12 @@ struct EventQueueLimits {
   size_t coalesce_above = 1024;
   size_t logs_max = 256;
   size_t errors_max = 256;
+};
+
+// Events that were wanted and yet not delivered, since creation.
+struct SkippedEvents {
+  uint64_t folded = 0;   // ups and downs that cancelled each other out
+  uint64_t dropped = 0;  // log records and errors, for want of room
 };
 
 class EventQueue {
@@ -93,8 +100,7 @@ class EventQueue {
   // Readable while events are queued, level-triggered. Poll it, never read it. Owned by the queue.
   [[nodiscard]] int fd() const { return fd_; }
   [[nodiscard]] size_t size() const;
-  // Events that were queued and left out, or not queued for want of room, since creation. Unwanted kinds do not count.
-  [[nodiscard]] uint64_t skipped() const;
+  [[nodiscard]] SkippedEvents skipped() const;
 
  private:
   using List = std::list<QueuedEvent>;
@@ -120,7 +126,7 @@ class EventQueue {
   size_t logs_ = 0;
   size_t errors_ = 0;
   uint64_t next_sequence_ = 1;
-  uint64_t skipped_ = 0;
+  SkippedEvents skipped_;
   bool shrinking_ = false;  // above the limit, until half empty
   bool readable_ = false;
   bool interrupted_ = false;

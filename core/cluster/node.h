@@ -28,7 +28,7 @@ struct NodeStats {
   Duration uptime;
   DriverStats driver;
   size_t events_queued = 0;
-  uint64_t events_skipped = 0;
+  SkippedEvents events_skipped;
 };
 
 class Node {
