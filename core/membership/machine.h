@@ -26,6 +26,7 @@ class Membership::Machine {
   void start(Now now, Effects& out);
   void step(const Event& event, Now now, Effects& out);
   [[nodiscard]] Instant deadline() const;
+  [[nodiscard]] bool table_changed() const { return table_changed_ || table_ == nullptr; }
   [[nodiscard]] std::shared_ptr<const NodeTable> table();
   [[nodiscard]] MembershipStats stats() const;
   [[nodiscard]] std::vector<PeerConnection> connections() const;

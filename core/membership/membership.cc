@@ -14,6 +14,7 @@ Membership::~Membership() = default;
 void Membership::start(Now now, Effects& out) { machine_->start(now, out); }
 void Membership::step(const Event& event, Now now, Effects& out) { machine_->step(event, now, out); }
 Instant Membership::deadline() const { return machine_->deadline(); }
+bool Membership::table_changed() const { return machine_->table_changed(); }
 std::shared_ptr<const NodeTable> Membership::table() { return machine_->table(); }
 MembershipStats Membership::stats() const { return machine_->stats(); }
 std::vector<PeerConnection> Membership::connections() const { return machine_->connections(); }
@@ -68,6 +69,8 @@ void Membership::Machine::notice_pause(Now now) {
   paused_ = paused_ + lateness;
   waking_ = true;
   ++stats_.pauses;
+  // Others have missed our beats: the next one does not wait for its turn.
+  arm(TimerKind::Beat, 0, beat_at_, now.mono - paused_);
 }
 
 Instant Membership::Machine::deadline() const {

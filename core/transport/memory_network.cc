@@ -54,6 +54,8 @@ HostId MemoryNetwork::add_host(std::vector<IpAddress> addresses) {
   return static_cast<HostId>(hosts_.size() - 1);
 }
 
+void MemoryNetwork::add_address(HostId host, const IpAddress& address) { hosts_.at(host).addresses.push_back(address); }
+
 void MemoryNetwork::set_name(const std::string& host, NameAnswer answer) { names_[host] = std::move(answer); }
 
 void MemoryNetwork::set_link(HostId from, HostId to, const LinkModel& link) { links_[{from, to}] = link; }

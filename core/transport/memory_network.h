@@ -93,6 +93,7 @@ class MemoryNetwork {
 
   // ---------------------------------------------------------------------------------------------------------------------- topology
   HostId add_host(std::vector<IpAddress> addresses);
+  void add_address(HostId host, const IpAddress& address);
   void set_name(const std::string& host, NameAnswer answer);
   void set_link(HostId from, HostId to, const LinkModel& link);
   // What the wall clock of `host` is ahead of the network's.

@@ -1,0 +1,276 @@
+#include "sim/simulation.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "base/checks.h"
+
+namespace noex::sim {
+namespace {
+
+constexpr Duration kAuditInterval = Duration::milliseconds(250);
+constexpr Duration kFlushMax = Duration::milliseconds(1000);
+constexpr size_t kFailuresMax = 20;
+
+}  // namespace
+
+Simulation::Simulation(uint64_t seed, const NetworkSettings& settings) : rng_(seed), network_(rng_.next(), settings) {
+  network_.on_log = [this](const std::string& line) { note("network: " + line); };
+  network_.on_stream_end = [this](ProcessId process, uint64_t, ProcessId peer, StreamEndCause) {
+    const auto found = recorders_.find(process);
+    if (found != recorders_.end()) found->second->note_stream_end(peer);
+  };
+  network_.at(Instant() + kAuditInterval, [this] { audit(); });
+}
+
+Simulation::~Simulation() {
+  network_.on_log = nullptr;  // what ends with us is not part of the story
+  nodes_.clear();
+}
+
+HostId Simulation::add_host() {
+  const HostId host = network_.add_host({});
+  network_.add_address(host, ip_of(host));
+  return host;
+}
+
+IpAddress Simulation::ip_of(HostId host) { return IpAddress::v4(0x0a000001u + host); }
+
+size_t Simulation::add_spec(NodeSpec spec) {
+  Node& node = nodes_.emplace_back();
+  node.id = *NodeId::create(spec.name, spec.ip.to_string(), spec.port);
+  node.spec = std::move(spec);
+  return nodes_.size() - 1;
+}
+
+size_t Simulation::add_node(std::vector<std::string> seeds, const std::function<void(NodeSpec&)>& change) {
+  NodeSpec spec;
+  spec.name = "n" + std::to_string(nodes_.size());
+  spec.host = add_host();
+  spec.ip = ip_of(spec.host);
+  spec.seeds = std::move(seeds);
+  if (change) change(spec);
+  return add_spec(std::move(spec));
+}
+
+// ------------------------------------------------------------------------------------------------------------------------ lifecycle
+
+void Simulation::start(size_t index) {
+  Node& node = nodes_[index];
+  NOEX_CHECK(!is_running(index) && !node.stopping);
+  const NodeSpec& spec = node.spec;
+  ClusterConfig plain;
+  plain.node_name = spec.name;
+  plain.host = spec.ip.to_string();
+  plain.port = spec.port;
+  plain.seeds = spec.seeds;
+  if (!spec.secret.empty()) plain.cluster_secret = spec.secret;
+  plain.cluster_name = spec.cluster_name;
+  plain.heartbeat_interval_ms = spec.interval.ms();
+  plain.heartbeat_miss_threshold = spec.threshold;
+  plain.reconnect_base_delay_ms = spec.reconnect_base.ms();
+  plain.reconnect_max_delay_ms = spec.reconnect_max.ms();
+  const Result<ValidConfig> config = validate(plain, "");
+  if (!config.ok()) return fail(node.id, "has a bad configuration: " + config.error().message);
+
+  node.runs.push_back(std::make_unique<Run>());
+  Run& run = *node.runs.back();
+  run.transport = network_.start_process(spec.host);
+  const Now now = run.transport->now();
+  run.life = Life{node.id, rng_.next() | 1, run.transport->process(), now.mono, Instant::never(), false, spec.interval, spec.threshold};
+  run.awake_since = now.mono;
+  run.witness = std::make_unique<Witness>(run.life, *this);
+  Run* const self = &run;
+  run.recorder = std::make_unique<Recorder>(
+      network_, *run.transport, [this, self](const std::string& what) { fail(self->life.id, what); },
+      [this, self] {
+        self->witness->check_view();
+        self->driver->membership().check_invariants();
+        const Instant deadline = self->driver->membership().deadline();
+        if (self->recorder->waking() && !self->driver->has_left() && deadline <= network_.now()) {
+          fail(self->life.id, "a Tick at its deadline did not move the deadline");
+        }
+      });
+  run.witness->set_recorder(run.recorder.get());
+  recorders_[run.life.process] = run.recorder.get();
+  note("start " + node.id.text());
+  const Result<uint16_t> port = run.recorder->listen(plain.host, spec.port);
+  if (!port.ok()) return fail(node.id, port.error().message);
+
+  Self about;
+  about.id = node.id;
+  about.incarnation = run.life.incarnation;
+  about.nonce = [rng = std::make_shared<Rng>(rng_.next())] { return Nonce{rng->next(), rng->next()}; };
+  run.driver = std::make_unique<Driver>(*config, about, Rng(rng_.next()), MembershipLimits{}, *run.recorder, *run.witness);
+  run.recorder->set_handler(run.driver.get());
+  run.driver->start();
+  run.witness->check_view();
+}
+
+bool Simulation::is_running(size_t index) const {
+  const Node& node = nodes_[index];
+  return !node.runs.empty() && node.runs.back()->life.ended.is_never() && !node.stopping;
+}
+
+bool Simulation::is_frozen(size_t index) const { return network_.is_frozen(nodes_[index].runs.back()->life.process); }
+
+void Simulation::end_run(size_t index) {
+  Node& node = nodes_[index];
+  Run& run = *node.runs.back();
+  if (!run.life.ended.is_never()) return;
+  run.life.ended = network_.now();
+  recorders_.erase(run.life.process);
+  run.driver.reset();
+  run.transport.reset();
+  node.stopping = false;
+}
+
+void Simulation::leave(size_t index) {
+  Node& node = nodes_[index];
+  NOEX_CHECK(is_running(index));
+  Run& run = *node.runs.back();
+  note("stop " + node.id.text());
+  node.stopping = true;
+  run.life.left = true;
+  run.recorder->stop_listening();
+  run.driver->leave();
+  if (!run.witness->has_left()) fail(node.id, "did not leave at once");
+  await_flush(index, &run, network_.now() + kFlushMax);
+}
+
+void Simulation::await_flush(size_t index, Run* ending, Instant limit) {
+  if (nodes_[index].runs.back().get() != ending || !ending->life.ended.is_never()) return;  // killed meanwhile
+  if (!network_.has_unsent(ending->life.process) || network_.now() >= limit) return end_run(index);
+  network_.at(network_.now() + Duration::milliseconds(1), [this, index, ending, limit] { await_flush(index, ending, limit); });
+}
+
+void Simulation::kill(size_t index) {
+  note("kill -9 " + nodes_[index].id.text());
+  end_run(index);
+}
+
+void Simulation::power_off(size_t index) {
+  const HostId host = nodes_[index].spec.host;
+  network_.crash_host(host);
+  for (size_t other = 0; other < nodes_.size(); ++other) {
+    if (nodes_[other].spec.host == host && !nodes_[other].runs.empty()) end_run(other);
+  }
+}
+
+void Simulation::power_on(size_t index) { network_.restore_host(nodes_[index].spec.host); }
+
+void Simulation::freeze(size_t index) { network_.freeze(run(index).life.process); }
+
+void Simulation::thaw(size_t index) {
+  run(index).awake_since = network_.now();
+  network_.thaw(run(index).life.process);
+}
+
+void Simulation::suspend(size_t index) { network_.suspend_host(nodes_[index].spec.host); }
+
+void Simulation::resume(size_t index) {
+  for (const Node& node : nodes_) {
+    if (node.spec.host == nodes_[index].spec.host && !node.runs.empty()) node.runs.back()->awake_since = network_.now();
+  }
+  network_.resume_host(nodes_[index].spec.host);
+}
+
+// -------------------------------------------------------------------------------------------------------------------------- running
+
+void Simulation::run_until(Instant limit) {
+  while (!failed() && network_.run_next(limit)) {
+  }
+}
+
+bool Simulation::run_until_true(Duration limit, const std::function<bool()>& done, Duration step) {
+  const Instant end = now() + limit;
+  while (!done()) {
+    if (now() >= end || failed()) return false;
+    run_until(std::min(end, now() + step));
+  }
+  return true;
+}
+
+void Simulation::audit() {
+  for (size_t index = 0; index < nodes_.size(); ++index) {
+    if (!is_running(index) || is_frozen(index)) continue;
+    run(index).witness->check_freshness(run(index).awake_since);
+  }
+  network_.at(network_.now() + kAuditInterval, [this] { audit(); });
+}
+
+bool Simulation::full_mesh() const {
+  size_t running = 0;
+  for (size_t index = 0; index < nodes_.size(); ++index) running += is_running(index);
+  for (size_t index = 0; index < nodes_.size(); ++index) {
+    if (!is_running(index)) continue;
+    const Witness& view = witness(index);
+    if (view.up_count() != running - 1) return false;
+    for (size_t other = 0; other < nodes_.size(); ++other) {
+      if (other != index && is_running(other) && !view.is_up(nodes_[other].id)) return false;
+    }
+  }
+  return true;
+}
+
+std::string Simulation::missing_links() const {
+  std::string text;
+  for (size_t index = 0; index < nodes_.size(); ++index) {
+    if (!is_running(index)) continue;
+    for (size_t other = 0; other < nodes_.size(); ++other) {
+      if (other == index) continue;
+      const bool up = witness(index).is_up(nodes_[other].id);
+      if (up == is_running(other)) continue;
+      text += " " + nodes_[index].spec.name + (up ? " still has " : " misses ") + nodes_[other].spec.name + ";";
+    }
+  }
+  return text;
+}
+
+size_t Simulation::down_count() const {
+  size_t count = 0;
+  for (const Node& node : nodes_) {
+    for (const auto& run : node.runs) count += run->witness->down_count();
+  }
+  return count;
+}
+
+size_t Simulation::event_count() const {
+  size_t count = 0;
+  for (const Node& node : nodes_) {
+    for (const auto& run : node.runs) count += run->witness->events().size();
+  }
+  return count;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------------- truth
+
+const Life* Simulation::find_life(const NodeId& id, Incarnation incarnation) const {
+  for (const Node& node : nodes_) {
+    if (node.id != id) continue;
+    for (const auto& run : node.runs) {
+      if (run->life.incarnation == incarnation) return &run->life;
+    }
+  }
+  const auto foreign = std::find_if(foreign_lives_.rbegin(), foreign_lives_.rend(), [&](const Life* life) { return life->id == id; });
+  return foreign == foreign_lives_.rend() ? nullptr : *foreign;
+}
+
+void Simulation::note(const std::string& what) {
+  std::string line = seconds(now()) + "  " + what;
+  for (const char byte : line) events_hash_ = (events_hash_ ^ static_cast<uint8_t>(byte)) * 0x100000001b3ULL;
+  if (verbose) std::printf("%s\n", line.c_str());
+  timeline_.push_back(std::move(line));
+}
+
+void Simulation::say(const NodeId& who, const std::string& what) { note(who.text() + ": " + what); }
+
+void Simulation::fail(const NodeId& who, const std::string& what) {
+  const std::string line = "FAILED: " + who.text() + " " + what;
+  note(line);
+  if (failures_.size() < kFailuresMax) failures_.push_back("at " + seconds(now()) + " s: " + who.text() + " " + what);
+}
+
+uint64_t Simulation::hash() const { return network_.trace_hash() * 31 + events_hash_; }
+
+}  // namespace noex::sim

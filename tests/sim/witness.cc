@@ -1,0 +1,192 @@
+#include "sim/witness.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <set>
+
+namespace noex::sim {
+namespace {
+
+// A beat that was due may be this much late: timers, jitter of the links, a pause of the node itself that was too short to count.
+constexpr Duration kFreshnessSlack = Duration::milliseconds(1000);
+// An up follows a frame at once, or the end of a challenge, which takes a heartbeat interval.
+constexpr Duration kUpSlack = Duration::milliseconds(200);
+constexpr size_t kNodesMax = 4096;
+
+}  // namespace
+
+std::string seconds(Instant at) { return seconds(at - Instant()); }
+
+std::string seconds(Duration duration) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4f", static_cast<double>(duration.ns()) / 1e9);
+  return text;
+}
+
+void Witness::on_table(const std::shared_ptr<const NodeTable>& table) {
+  if (table == nullptr) return fail("published no table");
+  if (table_ != nullptr && table->version < table_->version) fail("published an older table");
+  table_ = table;
+  changed_ = true;
+  size_t connected = 0;
+  for (size_t i = 0; i < table->nodes.size(); ++i) {
+    const NodeEntry& entry = table->nodes[i];
+    if (entry.id() == life_.id) fail("lists itself");
+    if (i > 0 && !(table->nodes[i - 1].id() < entry.id())) fail("published an unsorted table");
+    if (entry.status == NodeStatus::Connected) ++connected;
+  }
+  if (connected != table->connected_count) fail("counts its connected nodes wrongly");
+  if (table->nodes.size() > kNodesMax) fail("knows more nodes than the limit");
+  for (const auto& [alias, real] : table->aliases) {
+    if (std::any_of(table->nodes.begin(), table->nodes.end(), [&](const NodeEntry& entry) { return entry.id() == alias; })) {
+      fail("lists the alias " + alias.text());
+    }
+  }
+}
+
+void Witness::on_notification(const Notification& notification) {
+  if (left_) return fail("speaks after it left");
+  if (const auto* const up = std::get_if<NodeUp>(&notification)) return note(*up);
+  if (const auto* const down = std::get_if<NodeDown>(&notification)) return note(*down);
+  if (const auto* const error = std::get_if<ErrorReport>(&notification)) {
+    errors_.push_back(*error);
+    return truth_.say(life_.id, "ERROR " + error->message + " [" + error->node_id + " " + error->address + "]");
+  }
+  if (const auto* const record = std::get_if<LogRecord>(&notification)) return truth_.say(life_.id, "log: " + record->message);
+  if (std::holds_alternative<JoinSettled>(notification)) {
+    if (!joined_at_.is_never()) fail("settled its start twice");
+    joined_at_ = truth_.now();
+    return truth_.say(life_.id, "start settled");
+  }
+  left_ = true;
+  truth_.say(life_.id, "left");
+}
+
+void Witness::note(const NodeUp& up) {
+  const NodeId& id = up.node.id;
+  truth_.say(life_.id, "UP " + id.text());
+  events_.push_back({truth_.now(), id, std::nullopt, up.node.incarnation});
+  if (id == life_.id) return fail("reports itself up");
+  Standing& standing = standings_[id];
+  if (standing.up) fail("reports " + id.text() + " up twice");
+  standing = {true, true, up.node.incarnation, truth_.now()};
+  ++up_count_;
+  changed_ = true;
+  if (up.node.status != NodeStatus::Connected) fail("reports an up with a status that is not connected");
+  const NodeEntry* const entry = table_ == nullptr ? nullptr : table_->find(id.text());
+  if (entry == nullptr || entry->status != NodeStatus::Connected || entry->id() != id) {
+    fail("reports " + id.text() + " up before its table shows it");
+  }
+  const Life* const life = truth_.find_life(id, up.node.incarnation);
+  if (life == nullptr) return fail("reports " + id.text() + " up, which never was");
+  const auto last = recorder_->last_frame_from(life->process);
+  if (!last || truth_.now() - *last > life_.interval + kUpSlack) {
+    fail("reports " + id.text() + " up without a word from that process");
+  }
+}
+
+void Witness::note(const NodeDown& down) {
+  truth_.say(life_.id, "DOWN " + down.id.text() + " " + std::string(to_string(down.reason)) + " (" + down.evidence + ")");
+  events_.push_back({truth_.now(), down.id, down.reason, 0});
+  if (down.id == life_.id) return fail("reports itself down");
+  Standing& standing = standings_[down.id];
+  if (down.reason == DownReason::ConnectionRefused) {
+    if (standing.seen) fail("reports connection_refused for " + down.id.text() + ", of which it had spoken before");
+    standing.seen = true;
+    return;
+  }
+  if (!standing.up) return fail("reports " + down.id.text() + " down, which was not up");
+  judge(down, standing);
+  standing.up = false;
+  --up_count_;
+  changed_ = true;
+  const NodeEntry* const entry = table_ == nullptr ? nullptr : table_->find(down.id.text());
+  if (entry != nullptr && entry->status == NodeStatus::Connected) {
+    fail("reports " + down.id.text() + " down while its table shows it connected");
+  }
+}
+
+// Is the reason true? Only the network and the other process know.
+void Witness::judge(const NodeDown& down, const Standing& standing) {
+  const Life* const life = truth_.find_life(down.id, standing.incarnation);
+  if (life == nullptr) return;  // said at its up
+  const Instant now = truth_.now();
+  switch (down.reason) {
+    case DownReason::HeartbeatTimeout: {
+      const auto last = recorder_->last_frame_from(life->process);
+      const Duration timeout = timeout_towards(*life);
+      if (last && now - *last < timeout - Duration::milliseconds(1)) {
+        fail("reports heartbeat_timeout for " + down.id.text() + ", whose last frame came " + seconds(now - *last) +
+             " s ago; the timeout is " + seconds(timeout) + " s");
+      }
+      return;
+    }
+    case DownReason::ConnectionClosed:
+      if (life->ended.is_never() && !recorder_->lost_connection_to(life->process, standing.since)) {
+        fail("reports connection_closed for " + down.id.text() + ", with which no connection ended");
+      }
+      return;
+    case DownReason::GracefulShutdown:
+      if (!life->left) fail("reports graceful_shutdown for " + down.id.text() + ", which did not stop");
+      return;
+    case DownReason::ConnectionRefused:
+      return;
+  }
+}
+
+void Witness::check_view() {
+  if (!changed_ || table_ == nullptr) return;
+  changed_ = false;
+  size_t connected = 0;
+  for (const NodeEntry& entry : table_->nodes) {
+    if (entry.status != NodeStatus::Connected) continue;
+    ++connected;
+    const auto standing = standings_.find(entry.id());
+    if (standing == standings_.end() || !standing->second.up) {
+      fail("shows " + entry.id().text() + " connected, of which its events do not say so");
+    } else if (standing->second.incarnation != entry.incarnation) {
+      fail("shows another incarnation of " + entry.id().text() + " than its events");
+    }
+  }
+  if (connected != up_count_) fail("shows fewer nodes connected than its events say");
+}
+
+void Witness::check_freshness(Instant awake_since) {
+  if (left_) return;
+  for (const auto& [id, standing] : standings_) {
+    if (!standing.up) continue;
+    const Life* const life = truth_.find_life(id, standing.incarnation);
+    if (life == nullptr) continue;
+    const Instant last = std::max({recorder_->last_frame_from(life->process).value_or(Instant()), awake_since, standing.since});
+    const Duration silence = truth_.now() - last;
+    if (silence > timeout_towards(*life) + kFreshnessSlack) {
+      fail("still says that " + id.text() + " is up, which has been silent for " + seconds(silence) + " s; the timeout is " +
+           seconds(timeout_towards(*life)) + " s");
+    }
+  }
+}
+
+Duration Witness::timeout_towards(const Life& other) const {
+  // A node of the reference announces no interval.
+  const Duration interval = other.incarnation == 0 ? life_.interval : std::max(life_.interval, other.interval);
+  return interval * life_.threshold;
+}
+
+bool Witness::is_up(const NodeId& id) const {
+  const auto standing = standings_.find(id);
+  return standing != standings_.end() && standing->second.up;
+}
+
+size_t Witness::down_count() const {
+  return static_cast<size_t>(std::count_if(events_.begin(), events_.end(), [](const SeenEvent& event) {
+    return event.down && *event.down != DownReason::ConnectionRefused;
+  }));
+}
+
+size_t Witness::count(const NodeId& id, bool ups) const {
+  return static_cast<size_t>(std::count_if(events_.begin(), events_.end(), [&](const SeenEvent& event) {
+    return event.id == id && event.down.has_value() != ups;
+  }));
+}
+
+}  // namespace noex::sim

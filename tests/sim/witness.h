@@ -1,0 +1,101 @@
+// The one who listens to a node in the simulator, and believes nothing: each notification must fit the grammar, the published table,
+// and what really happened according to the network.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cluster/driver.h"
+#include "sim/recorder.h"
+
+namespace noex::sim {
+
+// One process that was ever a node, ours or a model of the reference: what is true about it.
+struct Life {
+  NodeId id;
+  Incarnation incarnation = 0;  // 0: a model of the reference
+  ProcessId process = 0;
+  Instant started;
+  Instant ended = Instant::never();
+  bool left = false;  // stopped politely
+  Duration interval;
+  int64_t threshold = 0;
+};
+
+// What the witness asks the simulation.
+class Truth {
+ public:
+  virtual ~Truth() = default;
+  [[nodiscard]] virtual Instant now() const = 0;
+  // The life that this id and incarnation are; for a model of the reference the latest of that id. nullptr: nobody ever.
+  [[nodiscard]] virtual const Life* find_life(const NodeId& id, Incarnation incarnation) const = 0;
+  virtual void say(const NodeId& who, const std::string& what) = 0;
+  virtual void fail(const NodeId& who, const std::string& what) = 0;
+};
+
+struct SeenEvent {
+  Instant at;
+  NodeId id;
+  std::optional<DownReason> down;  // nullopt: up
+  Incarnation incarnation = 0;
+};
+
+class Witness final : public DriverObserver {
+ public:
+  Witness(const Life& life, Truth& truth) : life_(life), truth_(truth) {}
+  void set_recorder(const Recorder* recorder) { recorder_ = recorder; }
+
+  void on_table(const std::shared_ptr<const NodeTable>& table) override;
+  void on_notification(const Notification& notification) override;
+
+  // After each callback into the driver: the replayed events are exactly what the table shows as connected.
+  void check_view();
+  // At any moment: whoever is still said to be up has spoken lately. `awake_since`: when this process last went on after a stop.
+  void check_freshness(Instant awake_since);
+
+  [[nodiscard]] const std::vector<SeenEvent>& events() const { return events_; }
+  [[nodiscard]] const std::vector<ErrorReport>& errors() const { return errors_; }
+  [[nodiscard]] const std::shared_ptr<const NodeTable>& table() const { return table_; }
+  [[nodiscard]] bool is_up(const NodeId& id) const;
+  [[nodiscard]] size_t up_count() const { return up_count_; }
+  [[nodiscard]] size_t count(const NodeId& id, bool ups) const;
+  [[nodiscard]] size_t down_count() const;  // connection_refused not counted
+  [[nodiscard]] bool has_left() const { return left_; }
+  [[nodiscard]] Instant joined_at() const { return joined_at_; }
+
+ private:
+  struct Standing {
+    bool seen = false;  // any event at all
+    bool up = false;
+    Incarnation incarnation = 0;
+    Instant since;
+  };
+
+  void note(const NodeUp& up);
+  void note(const NodeDown& down);
+  void judge(const NodeDown& down, const Standing& standing);
+  [[nodiscard]] Duration timeout_towards(const Life& other) const;
+  void fail(const std::string& what) { truth_.fail(life_.id, what); }
+
+  const Life& life_;
+  Truth& truth_;
+  const Recorder* recorder_ = nullptr;
+  std::shared_ptr<const NodeTable> table_;
+  std::map<NodeId, Standing> standings_;
+  std::vector<SeenEvent> events_;
+  std::vector<ErrorReport> errors_;
+  size_t up_count_ = 0;
+  bool changed_ = false;
+  bool left_ = false;
+  Instant joined_at_ = Instant::never();
+};
+
+[[nodiscard]] std::string seconds(Instant at);
+[[nodiscard]] std::string seconds(Duration duration);
+
+}  // namespace noex::sim
