@@ -242,7 +242,7 @@ void Membership::Machine::attempt_connection_ended(Target& target, ConnectionId 
   if (failure != Failure::Unreachable) target.unreachable = false;
   if (failure == Failure::HungUp && connection != 0) {
     // A reference node that has a connection of its own to us drops ours without a word; its own will speak within an interval.
-    const bool has_its_own = std::any_of(connections_.begin(), connections_.end(), [this, &target](const auto& entry) {
+    const bool has_its_own = std::any_of(connections_.begin(), connections_.end(), [&target](const auto& entry) {
       const Connection& other = entry.second;
       const std::optional<IpAddress> ip = IpAddress::parse(target.host);
       return !other.outbound && other.state == ConnectionState::Unidentified &&
@@ -407,6 +407,7 @@ void Membership::Machine::redial_seeds_of(const NodeId& id) {
     if (target.phase != Phase::Idle || (seed_id != id && target.answered_as != id)) continue;
     target.attempt = 0;
     schedule(target, clock_ + backoff(target));
+    target.attempt = 1;
   }
 }
 

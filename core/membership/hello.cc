@@ -215,7 +215,10 @@ void Membership::Machine::settle_challenge(Member& member, bool old_one_lives) {
   for (const auto& [id, connection] : connections_) {
     if (connection.state == ConnectionState::Held && connection.peer == member.id) held.push_back(id);
   }
-  if (held.empty()) return;
+  if (held.empty()) {  // the newcomer gave up meanwhile
+    arm_member(member);
+    return;
+  }
   if (!old_one_lives) {
     discard_connections_of(member);
     bring_down(member, DownReason::ConnectionClosed, "another run of it has come, and the old connection did not answer");

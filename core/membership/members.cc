@@ -125,7 +125,10 @@ void Membership::Machine::bring_down(Member& member, DownReason reason, std::str
   emit(Notify{NodeDown{member.id, reason, std::move(evidence)}});
   if (was_connected) {
     redial_seeds_of(member.id);
-    if (!member.left && !is_seed(member.id)) want_dial(member, clock_ + backoff(Target{}));
+    if (!member.left && !is_seed(member.id)) {
+      want_dial(member, clock_ + backoff(Target{}));
+      targets_.at(member.target).attempt = 1;
+    }
     hurry_seeds_if_alone();
   }
   arm_member(member);
