@@ -100,7 +100,7 @@ void append_message(std::string& out, const NodeId& from, int64_t timestamp, con
   std::visit(
       [&out](const auto& value) {
         if constexpr (std::is_same_v<std::decay_t<decltype(value)>, OtherMessage>) {
-          NOEX_CHECK(!"a message of a foreign type has no text of ours");
+          NOEX_CHECK(false && "a message of a foreign type has no text of ours");
         } else {
           append_payload(out, value);
         }
