@@ -124,6 +124,7 @@ class MemoryNetwork {
 
   // ---------------------------------------------------------------------------------------------------------------------- accounts
   [[nodiscard]] const ProcessCounters& counters(ProcessId process) const;
+  [[nodiscard]] bool is_host_up(HostId host) const { return hosts_.at(host).up && !hosts_.at(host).asleep; }
   [[nodiscard]] HostId host_of(ProcessId process) const;
   // The process at the other end of a connection that was established; nullopt for one that was not.
   [[nodiscard]] std::optional<ProcessId> peer_of(ProcessId process, uint64_t connection) const;

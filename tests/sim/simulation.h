@@ -69,6 +69,7 @@ class Simulation final : public Truth {
   void suspend(size_t node);
   void resume(size_t node);
   [[nodiscard]] bool is_running(size_t node) const;  // alive, and not stopping
+  [[nodiscard]] bool is_stopping(size_t node) const { return nodes_[node].stopping; }
   [[nodiscard]] bool is_frozen(size_t node) const;
 
   void run_for(Duration duration) { run_until(now() + duration); }

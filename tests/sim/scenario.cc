@@ -1,0 +1,418 @@
+#include "sim/scenario.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <utility>
+
+namespace noex::sim {
+namespace {
+
+constexpr Duration kSecond = Duration::seconds(1);
+// The documented limits that healing is measured by.
+constexpr Duration kLoneSeedRetry = Duration::seconds(5);
+constexpr Duration kDialTimeout = Duration::seconds(5);
+constexpr Duration kIdentification = Duration::seconds(10);
+constexpr Duration kStaleConnection = Duration::seconds(60);
+constexpr size_t kFrameSizeMax = 1500;  // a beat: itself, eight ids, a hello, a signature
+
+constexpr std::array<const char*, 7> kTopologyNames = {"first", "chain", "random", "ring", "everyone", "names", "aliases"};
+
+std::string ms(Duration duration) { return std::to_string(duration.ms()) + " ms"; }
+
+}  // namespace
+
+Scenario::Scenario(const ScenarioOptions& options) : options_(options), rng_(options.seed ^ 0x5ce7a710'5ce7a710ULL) { build(); }
+
+Scenario::~Scenario() = default;
+
+Duration Scenario::between(Duration least, Duration most) {
+  return least + Duration::nanoseconds(static_cast<int64_t>(rng_.below(static_cast<uint64_t>((most - least).ns()) + 1)));
+}
+
+void Scenario::fail(const std::string& what) { simulation_->fail(simulation_->id(0), what); }
+
+// ----------------------------------------------------------------------------------------------------------------------- the cluster
+
+void Scenario::build() {
+  constexpr std::array<int64_t, 5> kDelaysUs = {100, 500, 2'000, 20'000, 50'000};
+  constexpr std::array<int64_t, 4> kIntervalsMs = {200, 500, 1000, 2000};
+  constexpr std::array<int64_t, 4> kReconnectMaxMs = {1000, 2000, 5000, 8000};
+  NetworkSettings settings;
+  settings.link.delay = Duration::microseconds(kDelaysUs[rng_.below(kDelaysUs.size())]);
+  settings.link.jitter = rng_.chance(0.3) ? Duration() : settings.link.delay;
+  settings.segment_chance = rng_.chance(0.3) ? 0.5 : 0.05;
+  settings.wake_late_max = Duration::milliseconds(rng_.chance(0.5) ? 0 : rng_.chance(0.5) ? 2 : 15);
+  settings.break_chance = rng_.unit() * 0.5;
+  settings.reset_chance = rng_.unit();
+  latency_max_ = settings.link.delay + settings.link.jitter + settings.wake_late_max;
+  simulation_ = std::make_unique<Simulation>(options_.seed, settings);
+  simulation_->verbose = options_.verbose;
+
+  const size_t count = options_.nodes > 0 ? options_.nodes : 3 + rng_.below(6);
+  topology_ = static_cast<Topology>(rng_.below(static_cast<uint64_t>(Topology::Count)));
+  const bool shared_hosts = topology_ != Topology::Names && rng_.chance(0.25);
+  const bool unequal = rng_.chance(0.3);
+  const bool secret = rng_.chance(0.75);
+  const Duration interval = Duration::milliseconds(kIntervalsMs[rng_.below(3)]);
+  const int64_t threshold = 1 + static_cast<int64_t>(rng_.below(4));
+  const Duration reconnect_max = Duration::milliseconds(kReconnectMaxMs[rng_.below(kReconnectMaxMs.size())]);
+  for (size_t i = 0; i < count; ++i) {
+    NodeSpec spec;
+    spec.name = "n" + std::to_string(i);
+    spec.host = shared_hosts && i % 2 == 1 ? simulation_->spec(i - 1).host : simulation_->add_host();
+    spec.ip = Simulation::ip_of(spec.host);
+    spec.port = static_cast<uint16_t>(shared_hosts && i % 2 == 1 ? 5001 : 5000);
+    if (secret) spec.secret = "between us";
+    // A threshold of 1 makes a node beat twice as often; with peers that do not, it would be at the edge.
+    spec.interval = unequal ? Duration::milliseconds(kIntervalsMs[rng_.below(4)]) : interval;
+    spec.threshold = unequal ? 2 + static_cast<int64_t>(rng_.below(4)) : threshold;
+    spec.reconnect_base = std::min(reconnect_max, Duration::milliseconds(100 + static_cast<int64_t>(rng_.below(900))));
+    spec.reconnect_max = reconnect_max;
+    interval_max_ = std::max(interval_max_, spec.interval);
+    timeout_max_ = std::max(timeout_max_, spec.interval * spec.threshold);
+    reconnect_max_ = std::max(reconnect_max_, spec.reconnect_max);
+    simulation_->add_spec(std::move(spec));
+  }
+  for (size_t i = 0; i < count; ++i) {
+    timeout_max_ = std::max(timeout_max_, interval_max_ * simulation_->spec(i).threshold);
+    if (rng_.chance(0.3)) simulation_->network().set_clock_offset(simulation_->spec(i).host, between(Duration(), 3600 * kSecond));
+  }
+  choose_seeds();
+  summary_ = std::to_string(count) + " nodes, seeds: " + kTopologyNames[static_cast<size_t>(topology_)] +
+             (unequal ? ", unequal settings" : ", interval " + ms(interval) + " x " + std::to_string(threshold)) +
+             ", reconnect up to " + ms(reconnect_max) + ", delay " + std::to_string(settings.link.delay.ns() / 1000) + " us" +
+             (secret ? ", secret" : "") + (shared_hosts ? ", two per host" : "");
+  simulation_->note("scenario: " + summary_);
+}
+
+void Scenario::choose_seeds() {
+  Simulation& sim = *simulation_;
+  const size_t count = sim.size();
+  if (topology_ == Topology::Names) {
+    NameAnswer answer;
+    answer.reason.clear();
+    answer.delay = between(Duration::milliseconds(1), Duration::milliseconds(50));
+    for (size_t i = 0; i < std::min<size_t>(count, 4); ++i) answer.addresses.push_back(sim.spec(i).ip);
+    sim.network().set_name("cluster.test", std::move(answer));
+  }
+  for (size_t i = 0; i < count; ++i) {
+    std::set<std::string> seeds;
+    switch (topology_) {
+      case Topology::First:
+        if (i > 0 || rng_.chance(0.3)) seeds.insert(sim.id(0).text());
+        break;
+      case Topology::Chain:
+        if (i > 0) seeds.insert(sim.id(i - 1).text());
+        break;
+      case Topology::Random:
+        if (i > 0) seeds.insert(sim.id(rng_.below(i)).text());
+        for (uint64_t extra = rng_.below(3); extra > 0; --extra) seeds.insert(sim.id(pick_node()).text());
+        break;
+      case Topology::Ring:
+        seeds.insert(sim.id((i + 1) % count).text());
+        break;
+      case Topology::Everyone:
+        for (size_t other = 0; other < count; ++other) seeds.insert(sim.id(other).text());
+        break;
+      case Topology::Names:
+        seeds.insert("cluster.test:5000");
+        break;
+      case Topology::Aliases:
+        if (i > 0) {
+          const NodeSpec& target = sim.spec(rng_.below(std::min<size_t>(i, 2)));
+          seeds.insert("seed@" + target.ip.to_string() + ":" + std::to_string(target.port));
+        }
+        break;
+      case Topology::Count:
+        break;
+    }
+    sim.spec(i).seeds.assign(seeds.begin(), seeds.end());
+  }
+}
+
+void Scenario::start_all() {
+  Simulation& sim = *simulation_;
+  const uint64_t manner = rng_.below(3);
+  for (size_t i = 0; i < sim.size(); ++i) {
+    Duration after;
+    if (manner == 1) after = between(Duration(), 3 * kSecond);
+    if (manner == 2 && i == 0) after = between(5 * kSecond, 12 * kSecond);  // the one that most know comes last
+    start_later(i, after);
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------------------------ its life
+
+void Scenario::later(Duration after, std::function<void()> action) {
+  const Instant when = simulation_->now() + after;
+  trouble_ends_ = std::max(trouble_ends_, when);
+  simulation_->network().at(when, std::move(action));
+}
+
+Duration Scenario::heal_time() const {
+  return std::max(reconnect_max_, kLoneSeedRetry) + kDialTimeout + 2 * interval_max_ + 20 * latency_max_ + kSecond;
+}
+
+bool Scenario::play() {
+  Simulation& sim = *simulation_;
+  start_all();
+  if (rng_.chance(0.7)) {
+    sim.run_until(trouble_ends_);
+    if (!sim.run_until_true(heal_time(), [&] { return sim.full_mesh(); }) && !sim.failed()) {
+      fail("the mesh is not full " + seconds(heal_time()) + " s after the last start:" + sim.missing_links());
+    }
+    if (!sim.failed() && sim.down_count() > 0) fail("someone reported a down before anything happened");
+    sim.run_for(between(Duration(), 3 * interval_max_));
+  }
+  if (!sim.failed()) trouble();
+  if (!sim.failed()) settle();
+  if (!sim.failed()) keep_peace();
+  if (!sim.failed()) check_errors();
+  return !sim.failed();
+}
+
+void Scenario::trouble() {
+  const Duration length = between(2 * kSecond, 20 * kSecond);
+  for (uint64_t faults = rng_.below(9); faults > 0; --faults) {
+    const Duration after = between(Duration(), length);
+    const uint64_t kind = rng_.below(10);
+    later(after, [this, kind] {
+      switch (kind) {
+        case 0:
+        case 1:
+          return break_stream();
+        case 2:
+          return cut_pair();
+        case 3:
+          return partition();
+        case 4:
+        case 5:
+          return crash();
+        case 6:
+          return power_cut();
+        case 7:
+          return pause();
+        case 8:
+          return suspend();
+        default:
+          return stop();
+      }
+    });
+  }
+  // The end moves on while faults bring their own ends.
+  while (!simulation_->failed() && simulation_->now() < trouble_ends_) simulation_->run_until(trouble_ends_);
+}
+
+void Scenario::settle() {
+  Simulation& sim = *simulation_;
+  sim.note("the last fault is over");
+  // A silent stream is noticed after one timeout; one that broke in the middle of its hello after the time for identification.
+  sim.run_for(timeout_max_ + kSecond);
+  const Duration limit = heal_time() + std::max(kIdentification, interval_max_ + 5 * kSecond);
+  if (!sim.run_until_true(limit, [&] { return sim.full_mesh(); }) && !sim.failed()) {
+    fail("the mesh is not full " + seconds(limit) + " s after the last fault:" + sim.missing_links());
+  }
+  if (!sim.failed()) sim.note("the mesh is full");
+}
+
+void Scenario::keep_peace() {
+  Simulation& sim = *simulation_;
+  sim.run_for(2 * interval_max_ + kSecond);  // late frames of what just happened
+  const size_t events = sim.event_count();
+  std::vector<ProcessCounters> before;
+  for (size_t i = 0; i < sim.size(); ++i) {
+    before.push_back(sim.is_running(i) ? sim.network().counters(sim.run(i).life.process) : ProcessCounters{});
+  }
+  const Duration window = 4 * interval_max_ + timeout_max_;
+  sim.run_for(window);
+  if (sim.failed()) return;
+  if (sim.event_count() != events) return fail("there was an event in peace");
+  if (!sim.full_mesh()) return fail("the mesh did not stay full");
+  for (size_t i = 0; i < sim.size(); ++i) {
+    if (!sim.is_running(i)) continue;
+    const ProcessCounters& after = sim.network().counters(sim.run(i).life.process);
+    const NodeSpec& spec = sim.spec(i);
+    const Duration beat = spec.threshold == 1 ? spec.interval / 2 : spec.interval;
+    const uint64_t frames_max = (static_cast<uint64_t>(window.ns() / beat.ns()) + 2) * (sim.size() - 1);
+    const uint64_t frames = after.frames_written - before[i].frames_written;
+    if (!someone_dead_for_good_ && frames > frames_max) {
+      fail("sends more than beats in peace: " + std::to_string(frames) + " frames, at most " + std::to_string(frames_max) + " beats");
+    }
+    if (after.bytes_written - before[i].bytes_written > frames * kFrameSizeMax) fail("sends large frames in peace");
+    if (!someone_dead_for_good_ && after.dials != before[i].dials) fail(spec.name + " dials in peace");
+  }
+  if (!sim.failed() && rng_.chance(0.1)) check_tables();
+}
+
+// Long after, what trouble left behind is gone.
+void Scenario::check_tables() {
+  Simulation& sim = *simulation_;
+  const size_t events = sim.event_count();
+  sim.run_for(kStaleConnection + 5 * kSecond);
+  if (sim.failed()) return;
+  if (sim.event_count() != events) return fail("there was an event long after");
+  for (size_t i = 0; i < sim.size(); ++i) {
+    if (!sim.is_running(i)) continue;
+    const MembershipStats stats = sim.run(i).driver->stats().membership;
+    const std::string& name = sim.spec(i).name;
+    if (stats.unidentified > 0) fail(name + " keeps unidentified connections");
+    if (someone_dead_for_good_) continue;
+    if (stats.connections != sim.size() - 1) fail(name + " keeps " + std::to_string(stats.connections) + " connections");
+    if (stats.dialing > 0) fail(name + " still dials");
+    if (stats.nodes != sim.size() - 1) fail(name + " keeps " + std::to_string(stats.nodes) + " nodes");
+  }
+}
+
+void Scenario::check_errors() {
+  for (size_t i = 0; i < simulation_->size(); ++i) {
+    for (const auto& run : simulation_->runs(i)) {
+      for (const ErrorReport& error : run->witness->errors()) {
+        // A connection that broke in its first moments may look like a wrong secret; nothing else may go wrong between friends.
+        if (error.kind != ErrorKind::Authentication) fail("reported: " + error.message);
+      }
+    }
+  }
+}
+
+// --------------------------------------------------------------------------------------------------------------------------- faults
+
+void Scenario::break_stream() {
+  const std::vector<StreamView> streams = simulation_->network().streams();
+  if (streams.empty()) return;
+  const StreamId target = streams[rng_.below(streams.size())].id;
+  const int end = static_cast<int>(rng_.below(2));
+  switch (rng_.below(3)) {
+    case 0:
+      return simulation_->network().reset_stream(target);
+    case 1:
+      return simulation_->network().half_open_stream(target, end);
+    default:
+      return simulation_->network().silence_stream(target, end);
+  }
+}
+
+void Scenario::cut_pair() {
+  const HostId a = simulation_->spec(pick_node()).host;
+  const HostId b = simulation_->spec(pick_node()).host;
+  if (a == b) return;
+  const bool both_ways = rng_.chance(0.5);
+  MemoryNetwork& network = simulation_->network();
+  network.cut(a, b);
+  if (both_ways) network.cut(b, a);
+  later(between(Duration::milliseconds(100), 25 * kSecond), [&network, a, b] {
+    network.heal(a, b);
+    network.heal(b, a);
+  });
+}
+
+void Scenario::partition() {
+  Simulation& sim = *simulation_;
+  std::set<HostId> one_side;
+  std::set<HostId> hosts;
+  for (size_t i = 0; i < sim.size(); ++i) {
+    hosts.insert(sim.spec(i).host);
+    if (rng_.chance(0.5)) one_side.insert(sim.spec(i).host);
+  }
+  const double share = rng_.chance(0.6) ? 1.0 : 0.6;  // clean, or partial
+  const bool one_way = rng_.chance(0.2);
+  std::vector<std::pair<HostId, HostId>> cuts;
+  for (const HostId a : one_side) {
+    for (const HostId b : hosts) {
+      if (one_side.contains(b) || !rng_.chance(share)) continue;
+      cuts.emplace_back(a, b);
+      if (!one_way) cuts.emplace_back(b, a);
+    }
+  }
+  MemoryNetwork& network = sim.network();
+  for (const auto& [a, b] : cuts) network.cut(a, b);
+  const Duration length = between(Duration::milliseconds(200), 30 * kSecond);
+  const bool in_pieces = rng_.chance(0.3);
+  for (const auto& [a, b] : cuts) {
+    const Duration extra = in_pieces ? between(Duration(), 3 * kSecond) : Duration();
+    later(length + extra, [&network, from = a, to = b] { network.heal(from, to); });
+  }
+}
+
+bool Scenario::may_die_for_good(size_t node) const {
+  return node > 0 && (topology_ == Topology::First || topology_ == Topology::Everyone);
+}
+
+void Scenario::restart_later(size_t node, Duration after) {
+  if (may_die_for_good(node) && rng_.chance(0.2)) {
+    someone_dead_for_good_ = true;
+    return;
+  }
+  start_later(node, after);
+}
+
+void Scenario::start_later(size_t node, Duration after) {
+  later(after, [this, node] {
+    Simulation& sim = *simulation_;
+    if (sim.is_running(node)) return;
+    if (!sim.network().is_host_up(sim.spec(node).host) || sim.is_stopping(node)) return start_later(node, kSecond);
+    sim.start(node);
+  });
+}
+
+void Scenario::crash() {
+  const size_t node = pick_node();
+  if (!simulation_->is_running(node)) return;
+  simulation_->kill(node);
+  restart_later(node, rng_.chance(0.4) ? between(Duration(), Duration::milliseconds(50)) : between(Duration(), 10 * kSecond));
+}
+
+void Scenario::power_cut() {
+  Simulation& sim = *simulation_;
+  const size_t node = pick_node();
+  if (!sim.network().is_host_up(sim.spec(node).host)) return;
+  std::vector<size_t> victims;
+  for (size_t i = 0; i < sim.size(); ++i) {
+    if (sim.spec(i).host == sim.spec(node).host && sim.is_running(i)) victims.push_back(i);
+  }
+  sim.power_off(node);
+  const Duration dark = between(Duration::milliseconds(10), 15 * kSecond);
+  later(dark, [this, node] { simulation_->power_on(node); });
+  for (const size_t victim : victims) restart_later(victim, dark + between(Duration::milliseconds(1), 3 * kSecond));
+}
+
+void Scenario::pause() {
+  Simulation& sim = *simulation_;
+  const size_t node = pick_node();
+  if (!sim.is_running(node) || sim.is_frozen(node)) return;
+  sim.freeze(node);
+  Run* const frozen = &sim.run(node);
+  const Duration length = rng_.chance(0.3) ? between(Duration::milliseconds(1), sim.spec(node).interval)
+                                           : between(timeout_max_ / 4, 4 * timeout_max_);
+  later(length, [this, node, frozen] {
+    if (&simulation_->run(node) == frozen && simulation_->is_running(node)) simulation_->thaw(node);
+  });
+}
+
+void Scenario::suspend() {
+  Simulation& sim = *simulation_;
+  const size_t node = pick_node();
+  if (!sim.network().is_host_up(sim.spec(node).host)) return;
+  sim.suspend(node);
+  later(between(Duration::milliseconds(50), 20 * kSecond), [this, node] { simulation_->resume(node); });
+}
+
+void Scenario::stop() {
+  const size_t node = pick_node();
+  if (!simulation_->is_running(node) || simulation_->is_frozen(node)) return;
+  simulation_->leave(node);
+  restart_later(node, between(Duration::milliseconds(1), 12 * kSecond));
+}
+
+std::string Scenario::report(size_t lines) const {
+  std::string text = "seed " + std::to_string(options_.seed) + ": " + summary_ + "\n";
+  for (const std::string& failure : simulation_->failures()) text += "  FAILED " + failure + "\n";
+  const auto& timeline = simulation_->timeline();
+  text += "  the last lines of the timeline:\n";
+  for (size_t i = timeline.size() - std::min(lines, timeline.size()); i < timeline.size(); ++i) text += "    " + timeline[i] + "\n";
+  text += "  again: ./dev sim --seed " + std::to_string(options_.seed) +
+          (options_.nodes > 0 ? " --nodes " + std::to_string(options_.nodes) : std::string()) + " --verbose\n";
+  return text;
+}
+
+}  // namespace noex::sim
