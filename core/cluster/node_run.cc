@@ -4,7 +4,6 @@
 #include <utility>
 #include <variant>
 
-#include "crypto/hmac.h"
 #include "transport/clock.h"
 #include "transport/local_address.h"
 

@@ -1,0 +1,39 @@
+#include "cluster/process_state.h"
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+namespace noex::test {
+namespace {
+
+size_t entries_of(const char* directory) {
+  size_t count = 0;
+  std::error_code error;
+  for (auto entry = std::filesystem::directory_iterator(directory, error);
+       entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    ++count;
+  }
+  return count;
+}
+
+}  // namespace
+
+size_t open_descriptors() { return entries_of("/proc/self/fd"); }
+size_t thread_count() { return entries_of("/proc/self/task"); }
+
+unsigned long long blocked_signals_of(const std::string& name) {
+  std::error_code error;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task", error)) {
+    std::ifstream status(task.path() / "status");
+    std::string line;
+    bool named = false;
+    while (std::getline(status, line)) {
+      if (line == "Name:\t" + name) named = true;
+      if (named && line.rfind("SigBlk:\t", 0) == 0) return std::stoull(line.substr(8), nullptr, 16);
+    }
+  }
+  return 0;
+}
+
+}  // namespace noex::test
