@@ -7,8 +7,10 @@ code is 0 only if all of it was seen, within 30 s.
 
 import os
 import secrets
+import shutil
 import signal
 import sys
+import textwrap
 import time
 from collections.abc import Sequence
 
@@ -17,6 +19,7 @@ from node_process import Expected, NodeProcess, free_ports
 BUDGET = 30.0  # seconds for everything
 STEP = 10.0  # seconds for one expectation
 INTERVAL_MS, THRESHOLD = 500, 3
+WIDTH = max(60, min(120, shutil.get_terminal_size((100, 24)).columns))
 
 COLOUR = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 NAME_COLOURS = {"seed": "35", "c-worker": "36", "py-worker": "33", "js-worker": "32", "js-far": "92"}
@@ -61,6 +64,11 @@ class Demo:
 
     def line(self, text: str) -> None:
         print(f"         {text}", flush=True)
+
+    def quote(self, name: str, message: str) -> None:
+        self.tick(f"{shown([name])} says why:")
+        for line in textwrap.wrap(message, WIDTH - 13, break_long_words=False):
+            self.line(f"    {dim(line)}")
 
     def tick(self, text: str) -> None:
         self.line(f"{paint('✓', '32')} {text}")
@@ -173,6 +181,7 @@ class Demo:
         sleeper.freeze()
         watchers = self.others()
         self.everybody_sees(watchers, "down", sleeper, marks, reason="heartbeat_timeout")
+        time.sleep(INTERVAL_MS / 1000)  # it shall wake up with every deadline of its own passed
 
         self.title("py-worker is thawed")
         marks = self.marks()
@@ -203,9 +212,9 @@ class Demo:
             marks = self.marks()
             stranger = self.spawn("node", name, ["seed"], secret)
             heard = seed.wait("error", self.patience(), mark=marks["seed"], kind="authentication")
-            self.tick(f"{shown(['seed'])} says why: {dim(heard['message'])}")
+            self.quote("seed", heard["message"])
             told = stranger.wait("error", self.patience(), kind="authentication")
-            self.tick(f"{shown([name])} says why: {dim(told['message'])}")
+            self.quote(name, told["message"])
             members = [entry for entry in stranger.view(self.patience())["nodes"] if entry["status"] == "connected"]
             admitted = [node.name for node in self.others() if node.since(marks[node.name], "up", stranger.id)]
             if members or admitted or stranger.since(0, "up"):

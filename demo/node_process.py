@@ -90,9 +90,9 @@ class NodeProcess:
             argv += ["--seed", seed]
         argv += ["--interval", str(interval), "--threshold", str(threshold), *options]
         env = {**os.environ, "NOEX_ADVERTISE_HOST": "127.0.0.1", "PYTHONUNBUFFERED": "1", **(environment or {})}
-        env.pop("CLUSTER_SECRET", None)
+        env.pop("NOEX_CLUSTER_SECRET", None)
         if secret is not None:
-            env["CLUSTER_SECRET"] = secret
+            env["NOEX_CLUSTER_SECRET"] = secret
         self.started_at = time.monotonic()
         self.process = subprocess.Popen(
             argv,

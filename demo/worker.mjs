@@ -53,7 +53,7 @@ await Cluster.start({
   host: options.host,
   port: options.port === 'auto' ? 'auto' : Number(options.port),
   seeds: options.seed,
-  clusterSecret: process.env.CLUSTER_SECRET,
+  clusterSecret: process.env.NOEX_CLUSTER_SECRET,
   heartbeatIntervalMs: Number(options.interval),
   heartbeatMissThreshold: Number(options.threshold),
 });

@@ -69,7 +69,7 @@ async def main(options: argparse.Namespace) -> None:
         host=options.host,
         port=options.port,
         seeds=options.seed,
-        cluster_secret=os.environ.get("CLUSTER_SECRET"),
+        cluster_secret=os.environ.get("NOEX_CLUSTER_SECRET"),
         heartbeat_interval_ms=options.interval,
         heartbeat_miss_threshold=options.threshold,
     )

@@ -1,5 +1,5 @@
 /* A cluster node in plain C, against the public header alone: says what happens as JSON lines, takes `view` and `stop` on stdin.
- * The demo and the mesh tests start it; by hand: CLUSTER_SECRET=... worker --name c1 --port 4370 --seed seed1@127.0.0.1:4369
+ * The demo and the mesh tests start it; by hand: NOEX_CLUSTER_SECRET=... worker --name c1 --port 4370 --seed seed1@127.0.0.1:4369
  *
  * It pulls its events: one poll() waits for the cluster and for stdin, and no callback runs on a thread of the library. */
 #define _POSIX_C_SOURCE 200809L /* clock_gettime */
@@ -164,7 +164,7 @@ static bool read_options(int argc, char **argv, noex_config *config, const char 
     }
   }
   config->seeds = seeds;
-  config->cluster_secret = getenv("CLUSTER_SECRET");
+  config->cluster_secret = getenv("NOEX_CLUSTER_SECRET");
   return config->node_name != NULL;
 }
 

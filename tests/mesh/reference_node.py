@@ -186,7 +186,7 @@ class ReferenceNode:
         self.options = options
         host = "127.0.0.1" if options.host == "0.0.0.0" else options.host
         self.id = f"{options.name}@{host}:{options.port}"
-        self.secret = os.environ.get("CLUSTER_SECRET", "")
+        self.secret = os.environ.get("NOEX_CLUSTER_SECRET", "")
         self.interval = options.interval / 1000
         self.dial_delay = options.dial_delay / 1000
         self.status = "starting"

@@ -1,0 +1,200 @@
+"""What the README says is so: its programs run as printed, its commands work, its table is complete, its links lead
+somewhere.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from harness import Expected, free_ports
+from node_process import BUILD, ROOT
+
+README = (ROOT / "README.md").read_text()
+ENVIRONMENT = {**os.environ, "NOEX_ADVERTISE_HOST": "127.0.0.1", "PYTHONUNBUFFERED": "1"}
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def program(name: str) -> str:
+    """The block that stands under its file name."""
+    found = re.search(rf"^`{re.escape(name)}`:\n\n```\w+\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    assert found, f"the README has no {name}"
+    return found[1]
+
+
+def commands(beginning: str) -> list[str]:
+    """The lines of the indented block whose first line begins so."""
+    found = re.search(rf"^    {re.escape(beginning)}.*\n(?:    .*\n)*", README, re.MULTILINE)
+    assert found, f"the README has no command {beginning}"
+    return [line.strip() for line in found[0].splitlines()]
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder inside the tree, where Node finds `noex-cluster` by name as it does for a user of the checkout."""
+    (ROOT / "build").mkdir(exist_ok=True)
+    place = Path(tempfile.mkdtemp(prefix="readme-", dir=ROOT / "build"))
+    yield place
+    shutil.rmtree(place)
+
+
+class Program:
+    """A command of the README, run by a shell as a user would."""
+
+    def __init__(self, command: str, cwd: Path) -> None:
+        self.process = subprocess.Popen(
+            f"exec {command}" if "&&" not in command else command.replace("&& ", "&& exec "),
+            shell=True,
+            cwd=cwd,
+            env=ENVIRONMENT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.lines: list[str] = []
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.lines.append(line.strip())
+
+    def wait(self, pattern: str, timeout: float = 30.0) -> None:
+        deadline = time.monotonic() + timeout
+        while not any(re.search(pattern, line) for line in list(self.lines)):
+            if time.monotonic() > deadline or (self.process.poll() is not None and not self.reader.is_alive()):
+                said = "\n".join(self.lines)
+                raise Expected(
+                    f"{self.process.args!r} did not print {pattern!r} (exit code {self.process.poll()}):\n{said}"
+                )
+            time.sleep(0.02)
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(10)
+        self.reader.join(2)
+
+
+def test_the_first_cluster_runs_as_printed(folder: Path) -> None:
+    for name in ("node.py", "node.mjs", "node.c"):
+        (folder / name).write_text(program(name))
+    (port,) = free_ports(1)
+    running: list[Program] = []
+    try:
+        for index, line in enumerate(commands(".venv/bin/python node.py"), 1):
+            line = re.sub(r"(?<![\w./-])(node\.(?:py|mjs|c))\b", rf"{folder}/\1", line)
+            line = line.replace("-o app ", f"-o {folder}/app ").replace("./app ", f"{folder}/app ")
+            line = line.replace("build/release", str(BUILD)).replace(f"$PWD/{BUILD}", str(BUILD))
+            line = line.replace("4369", str(port))
+            if index == 1:  # the programs have the default port in them; it may be taken here
+                for name in ("node.py", "node.mjs"):
+                    (folder / name).write_text(program(name).replace("4369", str(port)))
+            running.append(Program(line, ROOT))
+            if index > 1:
+                running[0].wait(rf"\bup +app{index}@127\.0\.0\.1:\d+")
+            else:
+                running[0].wait(rf"I am app1@127\.0\.0\.1:{port}")
+        assert len(running) == 4
+        for index, node in enumerate(running, 1):
+            for other in range(1, 5):
+                if other != index:
+                    node.wait(rf"\bup +app{other}@127\.0\.0\.1:\d+")
+        for index in (3, 2, 1):  # the C, the Node and the Python program end at Enter
+            node = running[index - 1]
+            assert node.process.stdin
+            node.process.stdin.write("\n")
+            node.process.stdin.flush()
+            assert node.process.wait(15) == 0, node.lines
+            running[3].wait(rf"\bdown +app{index}@127\.0\.0\.1:\d+ +graceful_shutdown")
+        running[3].process.terminate()
+        assert running[3].process.wait(15) == 0
+    finally:
+        for node in running:
+            node.end()
+
+
+def test_the_c_program_compiles_as_c11_with_warnings_and_as_cpp(folder: Path) -> None:
+    (folder / "node.c").write_text(program("node.c"))
+    for compiler in (["cc", "-std=c11", "-Wpedantic"], ["c++", "-x", "c++", "-std=c++20"]):
+        flags = ["-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{ROOT / 'capi' / 'include'}"]
+        subprocess.run([*compiler, *flags, str(folder / "node.c")], check=True)
+
+
+def test_the_samples_for_tests_pass(folder: Path) -> None:
+    samples = [block for block in blocks("python") if "async def test_" in block]
+    assert len(samples) == 1
+    (folder / "test_sample.py").write_text(samples[0])
+    pytest_ini = ["-c", str(ROOT / "tests" / "pytest.ini"), "--rootdir", str(folder)]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *pytest_ini, str(folder / "test_sample.py")],
+        env=ENVIRONMENT, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
+
+    samples = [block for block in blocks("js") if "node:test" in block]
+    assert len(samples) == 1
+    (folder / "sample.test.mjs").write_text(samples[0])
+    done = subprocess.run(
+        [os.environ.get("NOEX_NODE", "node"), "--test", "--test-reporter=tap", str(folder / "sample.test.mjs")],
+        env=ENVIRONMENT, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^# pass 1$", done.stdout, re.MULTILINE), done.stdout
+
+
+def test_every_block_is_one_that_is_run() -> None:
+    assert len(re.findall(r"^```\w+$", README, re.MULTILINE)) == 5
+
+
+def test_the_table_has_every_option_with_its_default() -> None:
+    table = dict(re.findall(r"^\| `(\w+)` \| ([^|]+?) \|", README, re.MULTILINE))
+    declared = re.search(
+        r"^export interface ClusterConfig \{(.*?)^\}", (ROOT / "node" / "index.d.cts").read_text(), re.M | re.S
+    )
+    assert declared
+    options = re.findall(r"^  readonly (\w+)\??:", declared[1], re.MULTILINE)
+    assert len(options) == 12
+    assert {option for option in table if option in options} == set(options)
+    header = (ROOT / "core" / "model" / "config.h").read_text()
+    for option, constant in {
+        "port": "kDefaultPort",
+        "heartbeatIntervalMs": "kDefaultHeartbeatIntervalMs",
+        "heartbeatMissThreshold": "kDefaultHeartbeatMissThreshold",
+        "reconnectBaseDelayMs": "kDefaultReconnectBaseDelayMs",
+        "reconnectMaxDelayMs": "kDefaultReconnectMaxDelayMs",
+    }.items():
+        value = re.search(rf"{constant} = (\d+);", header)
+        assert value, constant
+        assert table[option] == value[1]
+
+
+def documents() -> list[Path]:
+    return [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+
+
+@pytest.mark.parametrize("document", documents(), ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text())
+    missing = [link for link in links if "://" not in link and not (document.parent / link).exists()]
+    assert missing == []
+
+
+def test_the_verbs_that_documents_name_exist() -> None:
+    script = (ROOT / "dev").read_text()
+    named = {verb for path in documents() for verb in re.findall(r"\./dev ([a-z]+)", path.read_text())}
+    assert {"demo", "test", "build"} <= named
+    assert [verb for verb in named if f"verb_{verb}()" not in script and verb != "setup"] == []
