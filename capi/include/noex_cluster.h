@@ -444,9 +444,10 @@ typedef void (*noex_node_down_cb)(const char *id, int32_t reason, void *user_dat
 typedef void (*noex_status_change_cb)(int32_t status, void *user_data);                    /* as noex_event_cb, for STATUS */
 typedef void (*noex_error_cb)(const noex_error *error, void *user_data);                   /* as noex_event_cb, for ERROR */
 
-/* noex_cluster_on_event registers `cb` for the kinds in the mask; `*out_subscription` (nullable) is what _cancel takes. Handlers may be registered before start and stay over stop and start. `destroy`
- * (nullable) is called exactly once with `user_data`, on any thread, after the last `cb`: on cancel, in noex_cluster_free, or at once if this call
- * fails. Fixes the handle to callbacks. Thread: any. Errors: NOEX_EINVAL; NOEX_ESTATE if the handle is already pulled from; NOEX_EFORKED. */
+/* noex_cluster_on_event registers `cb` for the kinds in the mask; `*out_subscription` (nullable) is the number for noex_cluster_cancel. Handlers may
+ * be registered before start and stay over stop and start. `destroy` (nullable) is called exactly once with `user_data`, on any thread, after the
+ * last `cb`: on cancel, in noex_cluster_free, or at once if this call fails. Fixes the handle to callbacks. Thread: any. Errors: NOEX_EINVAL;
+ * NOEX_ESTATE if the handle is already pulled from; NOEX_EFORKED. */
 NOEX_API NOEX_NODISCARD noex_status noex_cluster_on_event(noex_cluster *cluster, uint32_t kinds, noex_event_cb cb, void *user_data,
                                                           void (*destroy)(void *), noex_subscription *out_subscription);
 /* noex_cluster_on_node_up is on_event for node ups alone. Thread, ownership, errors: as noex_cluster_on_event. */
