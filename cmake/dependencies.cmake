@@ -40,7 +40,10 @@ endif()
 if(NOT EXISTS "${NOEX_DEPS_DIR}/simdjson/simdjson.cpp")
   message(FATAL_ERROR "No simdjson source in ${NOEX_DEPS_DIR}/simdjson. Run ./dev setup.")
 endif()
-add_library(noex_simdjson STATIC "${NOEX_DEPS_DIR}/simdjson/simdjson.cpp")
+# Its static objects are never destroyed: see no_exit_destructors.c. No flag of gcc's does that, so the reference is renamed.
+add_library(noex_simdjson STATIC "${NOEX_DEPS_DIR}/simdjson/simdjson.cpp" "${CMAKE_CURRENT_LIST_DIR}/no_exit_destructors.c")
+add_custom_command(TARGET noex_simdjson POST_BUILD VERBATIM
+  COMMAND "${CMAKE_OBJCOPY}" --redefine-sym __cxa_atexit=noex_never_at_exit $<TARGET_FILE:noex_simdjson>)
 target_include_directories(noex_simdjson SYSTEM PUBLIC "${NOEX_DEPS_DIR}/simdjson")
 target_compile_options(noex_simdjson PRIVATE -w)
 
