@@ -5,6 +5,7 @@
 const { EventEmitter, errorMonitor } = require('node:events');
 const native = require('./native.cjs');
 
+const WARNING = { type: 'NoexClusterWarning' };
 const LOG_LEVELS = Object.freeze({ debug: 1, info: 2, warning: 3, error: 4 });
 
 function requireFunction(handler) {
@@ -240,12 +241,15 @@ class ClusterNode extends EventEmitter {
     else waiting?.reject(error);
   }
 
-  /** An error event is logged right before it is reported: not told twice where a handler takes it. */
+  /** An error event is logged right before it is reported; where a handler takes the error, it need not be told twice. */
   #warn(message) {
-    setImmediate(() => {
-      if (this.#lastError !== message) process.emitWarning(message, { type: 'NoexClusterWarning' });
-      this.#lastError = undefined;
-    });
+    if (this.listenerCount('error') === 0) {
+      process.emitWarning(message, WARNING);
+      return;
+    }
+    setTimeout(() => {
+      if (this.#lastError !== message) process.emitWarning(message, WARNING);
+    }, 100);
   }
 }
 

@@ -55,11 +55,6 @@ function nodeIdReason(message) {
   return end < 0 ? message : message.slice(end + 3);
 }
 
-/** The same for "invalid configuration: REASON", which some sentences begin with. */
-function configReason(message) {
-  return message.replace(/^invalid (cluster )?configuration: /i, '');
-}
-
 function bindError({ message, code, syscall, address, port, osError }) {
   const error = new Error(message);
   if (osError !== 0) error.errno = -osError; // as node's own system errors have it
@@ -78,7 +73,7 @@ function makeError(status, details) {
     case 'NOEX_ENOTSTARTED':
       return new ClusterNotStartedError();
     case 'NOEX_ECONFIG':
-      return new InvalidClusterConfigError(configReason(details.message));
+      return new InvalidClusterConfigError(details.message);
     case 'NOEX_ENODEID':
       return new InvalidNodeIdError(details.nodeId, nodeIdReason(details.message));
     case 'NOEX_ERUNNING':
