@@ -1,0 +1,46 @@
+// What the command tells of its node, in one of two shapes: lines for people, or one JSON object a line for programs.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "noex_cluster.h"
+
+namespace noex_cli {
+
+class Reporter {
+ public:
+  virtual ~Reporter() = default;
+
+  virtual void up(const noex_event& event) = 0;
+  virtual void down(const noex_event& event) = 0;
+  // `id` is the local node's, "" while it has none.
+  virtual void status(const noex_event& event, std::string_view id) = 0;
+  virtual void error(const noex_event& event) = 0;
+  virtual void log(const noex_event& event) = 0;
+  // start has ended well: the node runs as `id` and every seed has been tried.
+  virtual void started(std::string_view id) = 0;
+  // The node cannot run.
+  virtual void failed(const noex_error& error) = 0;
+  // `nodes` is null while the node does not run.
+  virtual void view(std::string_view id, std::string_view status, const noex_nodes* nodes) = 0;
+  // A word on stdin that is no command.
+  virtual void unknown_command(std::string_view command) = 0;
+
+  // False when standard output cannot be written to any more: nobody listens.
+  [[nodiscard]] bool heard() const { return heard_; }
+
+ protected:
+  // Writes a line to standard output, at once.
+  void say(std::string_view line);
+
+ private:
+  bool heard_ = true;
+};
+
+// One JSON object a line, all on standard output.
+[[nodiscard]] std::unique_ptr<Reporter> make_json_reporter();
+// Events on standard output, warnings, errors and logs on standard error; coloured where that is a terminal.
+[[nodiscard]] std::unique_ptr<Reporter> make_text_reporter();
+
+}  // namespace noex_cli

@@ -1,0 +1,110 @@
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <string>
+
+#include "reporter.h"
+
+namespace noex_cli {
+namespace {
+
+constexpr const char* kRed = "\033[31m";
+constexpr const char* kGreen = "\033[32m";
+constexpr const char* kYellow = "\033[33m";
+constexpr const char* kDim = "\033[2m";
+
+// Colour for people: on a terminal, unless they said that they want none (no-color.org).
+bool wants_colour(int fd) {
+  const char* const no_color = std::getenv("NO_COLOR");
+  const char* const terminal = std::getenv("TERM");
+  const bool dumb = terminal != nullptr && std::string_view(terminal) == "dumb";
+  return isatty(fd) != 0 && (no_color == nullptr || *no_color == '\0') && !dumb;
+}
+
+class TextReporter final : public Reporter {
+ public:
+  void up(const noex_event& event) override { say(time_of(event) + word("up", kGreen) + event.node->id); }
+
+  void down(const noex_event& event) override {
+    std::string line = time_of(event) + word("down", kRed) + event.node->id + "  " + noex_down_reason_name(event.reason);
+    if (event.evidence != nullptr && *event.evidence != '\0') line += paint("  (" + std::string(event.evidence) + ")", kDim);
+    say(line);
+  }
+
+  void status(const noex_event& event, std::string_view id) override {
+    std::string line = time_of(event) + word("status", kDim) + noex_cluster_status_name(event.status);
+    if (!id.empty()) line += " as " + std::string(id);
+    say(line);
+  }
+
+  // Most errors are logged as well, one line before: once is enough for a reader.
+  void error(const noex_event& event) override {
+    if (last_logged_ != event.error->message) complain("error", kRed, event.error->message);
+    last_logged_.clear();
+  }
+
+  void log(const noex_event& event) override {
+    const char* const colour = event.level >= NOEX_LOG_ERROR ? kRed : event.level == NOEX_LOG_WARNING ? kYellow : kDim;
+    complain(noex_log_level_name(event.level), colour, event.message);
+    last_logged_ = event.message;
+  }
+
+  // The status line has said it.
+  void started(std::string_view) override {}
+
+  void failed(const noex_error& failure) override { complain("noex-cluster", kRed, failure.message); }
+
+  void view(std::string_view id, std::string_view status, const noex_nodes* nodes) override {
+    const size_t count = noex_nodes_count(nodes);
+    say(word("view", kDim) + std::string(id.empty() ? "(no id)" : id) + "  " + std::string(status) + ", " +
+        std::to_string(noex_nodes_connected_count(nodes)) + " of " + std::to_string(count) + " connected");
+    for (size_t i = 0; i < count; ++i) {
+      const noex_node& node = *noex_nodes_at(nodes, i);
+      say("        " + std::string(node.id) + "  " +
+          paint(noex_node_status_name(node.status), node.status == NOEX_NODE_CONNECTED ? kGreen : kYellow));
+    }
+  }
+
+  void unknown_command(std::string_view command) override {
+    complain("warning", kYellow, "unknown command '" + std::string(command) + "' on standard input: it takes 'view' and 'stop'");
+  }
+
+ private:
+  static std::string painted(std::string_view text, const char* colour, bool coloured) {
+    return coloured ? colour + std::string(text) + "\033[0m" : std::string(text);
+  }
+  [[nodiscard]] std::string paint(std::string_view text, const char* colour) const { return painted(text, colour, out_coloured_); }
+
+  // The first word of a line, in a column of its own.
+  [[nodiscard]] std::string word(std::string_view text, const char* colour) const {
+    constexpr size_t kWidth = 7;
+    return paint(text, colour) + std::string(kWidth > text.size() ? kWidth - text.size() : 1, ' ');
+  }
+
+  // For people who watch; what goes into a file or a journal gets its times there.
+  [[nodiscard]] std::string time_of(const noex_event& event) const {
+    if (!out_is_terminal_) return {};
+    const std::time_t seconds = event.created_at / 1000;
+    std::tm local{};
+    char text[16];
+    localtime_r(&seconds, &local);
+    return paint({text, std::strftime(text, sizeof text, "%H:%M:%S  ", &local)}, kDim);
+  }
+
+  void complain(const char* kind, const char* colour, const std::string& message) const {
+    std::fprintf(stderr, "%s: %s\n", painted(kind, colour, error_coloured_).c_str(), message.c_str());
+  }
+
+  const bool out_is_terminal_ = isatty(STDOUT_FILENO) != 0;
+  const bool out_coloured_ = wants_colour(STDOUT_FILENO);
+  const bool error_coloured_ = wants_colour(STDERR_FILENO);
+  std::string last_logged_;
+};
+
+}  // namespace
+
+std::unique_ptr<Reporter> make_text_reporter() { return std::make_unique<TextReporter>(); }
+
+}  // namespace noex_cli
