@@ -49,7 +49,7 @@ struct PeerStats {
 
 struct DriverStats {
   MembershipStats membership;
-  Traffic totals;  // of all connections since start, also of those that are gone
+  Traffic totals;         // of all connections since start, also of those that are gone
   uint64_t accepted = 0;  // connections that others opened
   std::vector<PeerStats> peers;
 };

@@ -29,7 +29,6 @@ class NodeRun::Attachment {
   ~Attachment() {
     const std::lock_guard lock(run_.mutex_);
     run_.transport_ = nullptr;
-    run_.serving_ = false;
     run_.stats_requests_.clear();
     run_.answered_.notify_all();
   }
@@ -70,11 +69,7 @@ Status NodeRun::run_driver(UvTransport& transport, const Identity& identity) {
   if (!host_.on_running(identity)) return aborted();
   driver.start();
   transport.set_on_wakeup([this, &driver, &transport] { serve(driver, transport); });
-  {
-    const std::lock_guard lock(mutex_);
-    serving_ = true;
-    transport.wakeup();  // for what was asked before
-  }
+  transport.wakeup();  // for what was asked before
   return transport.run(driver);
 }
 
@@ -130,11 +125,11 @@ Result<DriverStats> NodeRun::stats(Duration limit) {
   const auto until = std::chrono::steady_clock::now() + std::chrono::nanoseconds(limit.ns());
   const auto request = std::make_shared<StatsRequest>();
   std::unique_lock lock(mutex_);
-  if (serving_) {
+  if (transport_ != nullptr) {
     stats_requests_.push_back(request);
     transport_->wakeup();
   }
-  while (serving_ && !request->answer) {
+  while (transport_ != nullptr && !request->answer) {
     if (std::chrono::steady_clock::now() >= until) {
       return Error{ErrorCode::Timeout, "the node's I/O thread does not answer: is the machine overloaded?", {}};
     }

@@ -1,8 +1,12 @@
 #include "cluster/process_state.h"
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
+#include <string>
+#include <thread>
+
+#include "cluster/raw_socket.h"
 
 namespace noex::test {
 namespace {
@@ -21,6 +25,15 @@ size_t entries_of(const char* directory) {
 
 size_t open_descriptors() { return entries_of("/proc/self/fd"); }
 size_t thread_count() { return entries_of("/proc/self/task"); }
+
+bool wait_threads_at_most(size_t count) {
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  while (thread_count() > count) {
+    if (std::chrono::steady_clock::now() > until) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
 
 unsigned long long blocked_signals_of(const std::string& name) {
   std::error_code error;

@@ -59,15 +59,6 @@ class HangingLookup {
   std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 
-[[nodiscard]] bool wait_threads(size_t count) {
-  const auto until = std::chrono::steady_clock::now() + kPatience;
-  while (thread_count() != count) {
-    if (std::chrono::steady_clock::now() > until) return false;
-    std::this_thread::yield();
-  }
-  return true;
-}
-
 TEST(Resolver, LocalhostAndLiteralsNeedNoResolver) {
   std::atomic<int> asked{0};
   UvTransportOptions options;
@@ -131,7 +122,7 @@ TEST(Resolver, UsesFourThreadsAtMostAndAnswersAll) {
     ASSERT_TRUE(harness.wait([](const auto& record) { return record.resolved.size() == 10; }));
     EXPECT_EQ(hanging.most(), 4);
   }
-  EXPECT_TRUE(wait_threads(threads)) << "threads without work end";
+  EXPECT_TRUE(wait_threads_at_most(threads)) << "threads without work end";
 }
 
 TEST(Resolver, ALookupThatHangsIsAnsweredInTime) {
@@ -163,7 +154,7 @@ TEST(Resolver, ATransportCanBeDestroyedWhileALookupHangs) {
   }
   EXPECT_TRUE(hanging.wait_running(1)) << "it is still hanging, and harms nobody";
   hanging.release();
-  EXPECT_TRUE(wait_threads(threads));
+  EXPECT_TRUE(wait_threads_at_most(threads));
 }
 
 TEST(Resolver, AnInterruptEndsAWait) {
