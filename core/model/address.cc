@@ -12,16 +12,17 @@ std::optional<IpAddress> IpAddress::parse(std::string_view text) {
     text = text.substr(1, text.size() - 2);
     if (text.find(':') == std::string_view::npos) return std::nullopt;
   }
+  // A colon tells the two families apart, and most names begin with what no literal begins with.
+  const bool is_v6 = text.find(':') != std::string_view::npos;
+  if (!is_v6 && (text.empty() || text.front() < '0' || text.front() > '9')) return std::nullopt;
   char buffer[INET6_ADDRSTRLEN + 1];
   if (text.empty() || text.size() >= sizeof buffer || text.find('\0') != std::string_view::npos) return std::nullopt;
   std::memcpy(buffer, text.data(), text.size());
   buffer[text.size()] = '\0';
   std::array<uint8_t, 16> bytes{};
-  if (inet_pton(AF_INET, buffer, bytes.data()) == 1) {
-    return v4(uint32_t{bytes[0]} << 24 | uint32_t{bytes[1]} << 16 | uint32_t{bytes[2]} << 8 | uint32_t{bytes[3]});
-  }
-  if (inet_pton(AF_INET6, buffer, bytes.data()) == 1) return v6(bytes);
-  return std::nullopt;
+  if (inet_pton(is_v6 ? AF_INET6 : AF_INET, buffer, bytes.data()) != 1) return std::nullopt;
+  if (is_v6) return v6(bytes);
+  return v4(uint32_t{bytes[0]} << 24 | uint32_t{bytes[1]} << 16 | uint32_t{bytes[2]} << 8 | uint32_t{bytes[3]});
 }
 
 IpAddress IpAddress::v4(uint32_t host_order) {

@@ -49,24 +49,31 @@ std::string_view NodeId::host() const {
 }
 
 Result<NodeId> NodeId::create(std::string_view name, std::string_view host, int64_t port) {
-  const std::string value = std::string(name) + "@" + std::string(host) + ":" + std::to_string(port);
+  // Every id of every gossiped list comes through here: the text of an error is made only where there is one.
+  const auto refuse = [&](const std::string& reason) {
+    return invalid(std::string(name) + "@" + std::string(host) + ":" + std::to_string(port), reason);
+  };
   if (!is_node_name(name)) {
-    return invalid(value,
-                   "the name must start with a letter and hold only letters, digits, '_' and '-', 64 at most, "
-                   "as in 'app1@192.168.1.1:4369'");
+    return refuse(
+        "the name must start with a letter and hold only letters, digits, '_' and '-', 64 at most, "
+        "as in 'app1@192.168.1.1:4369'");
   }
-  if (port < 1 || port > 65535) return invalid(value, "the port must be a whole number from 1 to 65535");
+  if (port < 1 || port > 65535) return refuse("the port must be a whole number from 1 to 65535");
   NodeId id;
-  std::string canonical_host;
-  if (const std::optional<IpAddress> ip = IpAddress::parse(host)) {
+  id.text_.reserve(name.size() + host.size() + 9);
+  id.text_ += name;
+  id.text_ += '@';
+  const std::optional<IpAddress> ip = IpAddress::parse(host);
+  if (ip && host.find(':') != std::string_view::npos) {
     // An IPv4 address mapped into IPv6 names the same machine as the IPv4 address: one spelling for both.
-    canonical_host = ip->is_v6() ? "[" + ip->to_string() + "]" : ip->to_string();
-  } else if (is_host_name(host)) {
-    canonical_host = host;
+    id.text_ += ip->is_v6() ? "[" + ip->to_string() + "]" : ip->to_string();
+  } else if (ip || is_host_name(host)) {  // a dotted IPv4 address has one spelling only
+    id.text_ += host;
   } else {
-    return invalid(value, "the host must be an IPv4 address, an IPv6 address (in brackets) or a host name");
+    return refuse("the host must be an IPv4 address, an IPv6 address (in brackets) or a host name");
   }
-  id.text_ = std::string(name) + "@" + canonical_host + ":" + std::to_string(port);
+  id.text_ += ':';
+  id.text_ += std::to_string(port);
   id.name_size_ = static_cast<uint16_t>(name.size());
   id.port_ = static_cast<uint16_t>(port);
   return id;
