@@ -294,10 +294,16 @@ void Membership::Machine::confirm(Connection& connection) {
 // Two connections of one process: only the node with the smaller id closes one, so that never both go. It stops writing on the older
 // and reads on; the other closes it at the end of the stream, having flushed. No frame is lost, and nobody is told anything.
 void Membership::Machine::resolve_duplicates(Member& member) {
-  if (!member.shown_hello || !(self_.id < member.id)) return;
+  if (!member.shown_hello) return;
+  const bool we_close = self_.id < member.id;
   for (const ConnectionId id : member.connections) {
     Connection& connection = connections_.at(id);
     if (id == member.active || connection.state == ConnectionState::Draining) continue;
+    if (!we_close) {
+      // Half-open, the older may be long gone over there, and its end will never be heard: then its time ends it.
+      if (connection.expires_at.is_never()) set_expiry(connection, clock_ + limits_.stale_connection_max);
+      continue;
+    }
     connection.state = ConnectionState::Draining;
     emit(Close{id, CloseMode::ShutdownWrite});
     set_expiry(connection, clock_ + limits_.stale_connection_max);

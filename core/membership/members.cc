@@ -136,15 +136,17 @@ void Membership::Machine::bring_down(Member& member, DownReason reason, std::str
 
 void Membership::Machine::refresh_active(Member& member) {
   member.active = 0;
-  const Connection* best = nullptr;
+  Connection* best = nullptr;
   for (const ConnectionId id : member.connections) {
-    const Connection& connection = connections_.at(id);
+    Connection& connection = connections_.at(id);
     if (connection.state != ConnectionState::Confirmed) continue;
     const bool better = best == nullptr || (connection.has_hello ? connection.confirmed_order > best->confirmed_order
                                                                  : connection.last_frame_at > best->last_frame_at);
     if (better) best = &connection;
   }
-  if (best != nullptr) member.active = best->id;
+  if (best == nullptr) return;
+  member.active = best->id;
+  if (!best->expires_at.is_never()) set_expiry(*best, Instant::never());  // it was the older of two
 }
 
 void Membership::Machine::discard_connections_of(Member& member) {

@@ -171,6 +171,23 @@ TEST(Death, ARestartUnderTheSameIdIsOneDownAndOneUpEverywhere) {
   }
 }
 
+// One end lost the connection and dials again; the other never hears of the loss, and may not close what looks like the older of two.
+TEST(Break, AHalfOpenConnectionIsNotKeptForEver) {
+  for (const int told : {0, 1}) {
+    Simulation sim(10);
+    add_and_start(sim, 2);
+    expect_full_mesh(sim, kSecond);
+    ASSERT_EQ(sim.network().streams().size(), 1u);
+    sim.network().half_open_stream(sim.network().streams()[0].id, told);
+    sim.run_for(10 * kSecond);
+    EXPECT_TRUE(sim.full_mesh());
+    sim.run_for(65 * kSecond);
+    EXPECT_SOUND(sim);
+    EXPECT_LE(sim.down_count(), 2u) << story(sim);
+    for (size_t i = 0; i < 2; ++i) EXPECT_EQ(sim.run(i).driver->stats().membership.connections, 1u) << "n" << i << ", told: " << told;
+  }
+}
+
 TEST(Goodbye, IsBelievedAtOnceAndNotRedialled) {
   Simulation sim(8);
   add_and_start(sim, 5);

@@ -24,6 +24,12 @@ std::optional<Instant> Recorder::last_frame_from(ProcessId peer) const {
   return found->second;
 }
 
+std::optional<Instant> Recorder::last_proven_frame_from(ProcessId peer) const {
+  const auto found = last_proven_frame_.find(peer);
+  if (found == last_proven_frame_.end()) return std::nullopt;
+  return found->second;
+}
+
 bool Recorder::lost_connection_to(ProcessId peer, Instant since) const {
   const auto found = last_loss_.find(peer);
   return found != last_loss_.end() && found->second >= since;
@@ -37,7 +43,7 @@ void Recorder::dial(uint64_t connection, const Endpoint& endpoint) {
   if (connection % 2 == 0 || !used_.insert(connection).second) fail("dials with the used number " + std::to_string(connection));
   if (dialing_.contains(endpoint)) fail("dials " + endpoint.to_string() + " while a dial to it is in progress");
   dialing_.insert(endpoint);
-  connections_[connection] = Connection{State::Dialing, endpoint, 0, {}};
+  connections_[connection] = Connection{State::Dialing, endpoint, 0, 0, {}};
   below_.dial(connection, endpoint);
 }
 
@@ -74,7 +80,7 @@ void Recorder::resolve(uint64_t query, std::string_view host) {
 
 void Recorder::on_accepted(uint64_t connection, const Endpoint& remote, bool remote_is_local) {
   if (connection % 2 == 1 || !used_.insert(connection).second) fail("the network reused a number");
-  connections_[connection] = Connection{State::Open, remote, 0, {}};
+  connections_[connection] = Connection{State::Open, remote, 0, 0, {}};
   handler_->on_accepted(connection, remote, remote_is_local);
   after_callback_();
 }
@@ -132,13 +138,13 @@ void Recorder::on_wake() {
 
 void Recorder::count_frames(uint64_t id, Connection& connection, ByteView bytes) {
   std::string_view text = as_text(bytes);
-  bool whole = false;
+  const size_t frames_before = connection.frames;
   while (!text.empty()) {
     if (connection.frame_left > 0) {
       const size_t taken = std::min(connection.frame_left, text.size());
       connection.frame_left -= taken;
       text.remove_prefix(taken);
-      if (connection.frame_left == 0) whole = true;
+      if (connection.frame_left == 0) ++connection.frames;
       continue;
     }
     connection.prefix += text.front();
@@ -148,9 +154,12 @@ void Recorder::count_frames(uint64_t id, Connection& connection, ByteView bytes)
       connection.frame_left = connection.frame_left << 8 | static_cast<uint8_t>(byte);
     }
   }
-  if (!whole) return;
+  if (connection.frames == frames_before) return;
   const auto peer = network_.peer_of(below_.process(), id);
-  if (peer) last_frame_[*peer] = network_.now();
+  if (!peer) return;
+  last_frame_[*peer] = network_.now();
+  const bool dialled = id % 2 == 1;
+  if (dialled || connection.frames > 1) last_proven_frame_[*peer] = network_.now();
 }
 
 }  // namespace noex::sim

@@ -24,6 +24,8 @@ class Recorder final : public Transport, public TransportHandler {
 
   // When the last whole frame that `peer` sent was delivered here.
   [[nodiscard]] std::optional<Instant> last_frame_from(ProcessId peer) const;
+  // The same, without first frames on accepted connections: until a dialler has echoed, its words prove nothing.
+  [[nodiscard]] std::optional<Instant> last_proven_frame_from(ProcessId peer) const;
   // Whether a connection to `peer` ended at `since` or later, by no doing of this node's.
   [[nodiscard]] bool lost_connection_to(ProcessId peer, Instant since) const;
   void note_stream_end(ProcessId peer);
@@ -54,6 +56,7 @@ class Recorder final : public Transport, public TransportHandler {
     State state = State::Dialing;
     Endpoint endpoint;  // of a dial
     size_t frame_left = 0;
+    size_t frames = 0;
     std::string prefix;  // an incomplete length
   };
 
@@ -70,6 +73,7 @@ class Recorder final : public Transport, public TransportHandler {
   std::set<uint64_t> queries_;
   std::multiset<Endpoint> dialing_;
   std::map<ProcessId, Instant> last_frame_;
+  std::map<ProcessId, Instant> last_proven_frame_;
   std::map<ProcessId, Instant> last_loss_;
   int64_t wake_second_ = 0;
   int wakes_in_second_ = 0;
