@@ -119,8 +119,8 @@ bool Reader::read_fields(ondemand::object& object, std::string_view where, const
                          Visit visit) {
   std::array<bool, N> seen{};
   for (auto result : object) {
-    ondemand::field field;
-    if (const simdjson::error_code error = std::move(result).get(field)) return broken(error);
+    if (result.error() != simdjson::SUCCESS) return broken(result.error());
+    ondemand::field field = result.value_unsafe();
     const std::string_view key = key_of(field);
     const auto i = static_cast<size_t>(std::find(names.begin(), names.end(), key) - names.begin());
     if (i == N) continue;
@@ -196,8 +196,8 @@ bool Reader::read_payload(ondemand::value& value, Payload* out) {
 // escapes is not found: nobody writes that.
 bool Reader::read_type(ondemand::object& payload, std::string_view* out) {
   for (auto result : payload) {
-    ondemand::field field;
-    if (const simdjson::error_code error = std::move(result).get(field)) return broken(error);
+    if (result.error() != simdjson::SUCCESS) return broken(result.error());
+    ondemand::field field = result.value_unsafe();
     if (!field.key().unsafe_is_equal("type")) continue;
     return read_string(field.value(), "payload.type", out);
   }
@@ -244,8 +244,8 @@ bool Reader::read_known_nodes(ondemand::value& value, Heartbeat* out) {
   ondemand::array list;
   if (value.get_array().get(list) != simdjson::SUCCESS) return invalid("knownNodes", "is no list");
   for (auto result : list) {
-    ondemand::value item;
-    if (const simdjson::error_code error = std::move(result).get(item)) return broken(error);
+    if (result.error() != simdjson::SUCCESS) return broken(result.error());
+    ondemand::value item = result.value_unsafe();
     std::string_view text;
     const simdjson::error_code error = item.get_string().get(text);
     if (error == simdjson::INCORRECT_TYPE) return invalid("knownNodes", "holds something that is no string");
@@ -306,8 +306,8 @@ bool Reader::read_capabilities(ondemand::value& value, std::vector<std::string>*
   ondemand::array list;
   if (value.get_array().get(list) != simdjson::SUCCESS) return invalid("ext.caps", "is no list");
   for (auto result : list) {
-    ondemand::value item;
-    if (const simdjson::error_code error = std::move(result).get(item)) return broken(error);
+    if (result.error() != simdjson::SUCCESS) return broken(result.error());
+    ondemand::value item = result.value_unsafe();
     std::string_view text;
     if (!read_string(item, "ext.caps", &text)) return false;
     out->emplace_back(text);
