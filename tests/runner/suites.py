@@ -140,7 +140,9 @@ def types_jobs() -> list[Job]:
         ),
     ]
     for version, compiler in (("5.9", modules / "typescript/bin/tsc"), ("7", modules / "typescript-7/bin/tsc")):
-        jobs.append(Job("types", f"typescript-{version}", [node(), compiler, "-p", TESTS / "types"], cost=2))
+        for project in sorted((TESTS / "types" / "node").glob("tsconfig.*.json")):
+            name = f"typescript-{version}-{project.name.split('.')[1]}"
+            jobs.append(Job("types", name, [node(), compiler, "-p", project], cost=2))
     return jobs
 
 
