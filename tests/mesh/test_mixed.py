@@ -4,6 +4,8 @@ What reference nodes do to each other is theirs: only pairs of one of ours and o
 has no jitter, no retries of seeds and no tie-break, so its habits show at once if ours do not live with them.
 """
 
+from typing import Any
+
 from harness import Mesh, NodeProcess, SideBySide, flaps, free_ports, hold
 
 HOLD_S = 45  # the reference's own cycle of false downs is 11 to 12 s long
@@ -38,7 +40,8 @@ def marks_of(nodes: list[NodeProcess]) -> dict[str, int]:
     return {node.name: node.mark() for node in nodes}
 
 
-def theirs(mesh: Mesh, name: str, *seeds: NodeProcess | str, **options: object) -> NodeProcess:
+def theirs(mesh: Mesh, name: str, *seeds: NodeProcess | str, **options: Any) -> NodeProcess:
+    options.setdefault("options", ("--trace",))
     return mesh.spawn("reference", name, seeds, **options)
 
 
