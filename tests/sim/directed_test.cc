@@ -11,22 +11,7 @@ namespace {
 
 using std::string;
 
-constexpr Duration kSecond = Duration::seconds(1);
-
 string seed_of(const Simulation& sim, size_t node) { return sim.id(node).text(); }
-
-// N nodes that all know the first, started at the same instant.
-void add_and_start(Simulation& sim, size_t count, const std::function<void(NodeSpec&)>& change = {}) {
-  for (size_t i = 0; i < count; ++i) {
-    sim.add_node(i == 0 ? std::vector<string>{} : std::vector<string>{seed_of(sim, 0)}, change);
-  }
-  for (size_t i = 0; i < count; ++i) sim.start(i);
-}
-
-void expect_full_mesh(Simulation& sim, Duration limit) {
-  EXPECT_TRUE(sim.run_until_true(limit, [&] { return sim.full_mesh(); }))
-      << "after " << seconds(limit) << " s:" << sim.missing_links() << story(sim);
-}
 
 TEST(Start, TwoNodesSeeEachOther) {
   Simulation sim(1);

@@ -61,7 +61,8 @@ void Simulation::start(size_t index) {
   const NodeSpec& spec = node.spec;
   ClusterConfig plain;
   plain.node_name = spec.name;
-  plain.host = spec.ip.to_string();
+  plain.host = "0.0.0.0";
+  plain.advertise_host = spec.ip.to_string();
   plain.port = spec.port;
   plain.seeds = spec.seeds;
   if (!spec.secret.empty()) plain.cluster_secret = spec.secret;

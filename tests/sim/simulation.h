@@ -19,7 +19,7 @@ namespace noex::sim {
 struct NodeSpec {
   std::string name;
   HostId host = 0;
-  IpAddress ip;  // what it advertises and where it listens
+  IpAddress ip;  // what it advertises
   uint16_t port = 5000;
   std::vector<std::string> seeds;
   std::string secret;
