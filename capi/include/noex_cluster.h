@@ -94,7 +94,8 @@ NOEX_API const char *noex_status_name(noex_status status);
 NOEX_API const char *noex_status_message(noex_status status);
 
 /* noex_last_error returns one sentence on why the calling thread's last call failed, "" if it did not. Every noex_cluster_*, noex_config_*, noex_nodes_*
- * and noex_node_id_* call clears it on entry. Valid until this thread's next call. Thread: any, each has its own. */
+ * and noex_node_id_* call clears it on entry, but for the *_free ones: cleaning up does not lose the reason. Valid until this thread's next call.
+ * Thread: any, each has its own. */
 NOEX_API const char *noex_last_error(void);
 
 /* An error in full. Reached through noex_last_error_info or a noex_event; lives as long as they say. */
@@ -226,7 +227,8 @@ typedef struct noex_cluster noex_cluster;
 NOEX_API NOEX_NODISCARD noex_status noex_cluster_create(noex_cluster **out_cluster);
 
 /* noex_cluster_start joins the cluster and waits until each seed's first attempt has ended (2 s at most). Seeds need not be up: they are dialled for
- * ever. After it returns NOEX_OK the node is running; after an error it is stopped and may be started again.
+ * ever. After it returns NOEX_OK the node is running; after an error it is stopped and may be started again. In a handle used with callbacks it also
+ * waits until the callbacks of all earlier events have run: hold no lock that a callback takes.
  * Thread: any but the handle's own. Errors: NOEX_ECONFIG; NOEX_EBIND (noex_last_error_info has the address); NOEX_ERUNNING; NOEX_EABORTED by a concurrent
  * stop; NOEX_EWRONGTHREAD inside a callback (there: _start_async); NOEX_EFORKED; NOEX_EINVAL. */
 NOEX_API NOEX_NODISCARD noex_status noex_cluster_start(noex_cluster *cluster, const noex_config *config);
@@ -251,7 +253,7 @@ NOEX_API NOEX_NODISCARD noex_status noex_cluster_stop_async(noex_cluster *cluste
 NOEX_API NOEX_NODISCARD noex_status noex_cluster_wait(noex_cluster *cluster, int32_t timeout_ms);
 
 /* noex_cluster_free ends the node if it still runs, without a goodbye (sockets closed, threads joined within 50 ms), and frees the handle; NULL does
- * nothing. Waits for a running callback. Snapshots and events taken earlier stay valid. Thread: any but the handle's own, where it aborts the process;
+ * nothing. Waits for a running callback; no other one runs any more. Snapshots and events taken earlier stay valid. Thread: any but the handle's own, where it aborts the process;
  * no other call on the handle may be running or follow. */
 NOEX_API void noex_cluster_free(noex_cluster *cluster);
 
