@@ -12,6 +12,9 @@ namespace {
 // A reference node says its start time in milliseconds; its two readings of the clock may lie this far apart.
 constexpr int64_t kReferenceStartTolerance = 50;
 
+// A node with threshold 1 beats twice an interval, and says so: with another such node one interval without a beat is a miss.
+constexpr const char* kBeatsTwice = "beats_twice";
+
 // How much older than the newest one seen a first frame of a peer without hello may be.
 constexpr int64_t kReplayToleranceMs = 10'000;
 
@@ -87,6 +90,8 @@ void Membership::Machine::identify(Connection& connection, const MessageReceived
   connection.has_hello = true;
   connection.incarnation = *hello->incarnation;
   connection.peer_interval_ms = hello->interval_ms.value_or(0);
+  connection.peer_beats_twice =
+      std::find(hello->capabilities.begin(), hello->capabilities.end(), kBeatsTwice) != hello->capabilities.end();
   connection.peer_nonce = hello->nonce;
   const ConnectionId id = connection.id;
   admit(connection);
@@ -268,7 +273,7 @@ void Membership::Machine::confirm(Connection& connection) {
   member->shown_hello = connection.has_hello;
   if (!connection.outbound) member->seen = Endpoint{connection.remote.ip, member->id.port()};
   member->last_frame_at = clock_;
-  member->timeout = timeout_for(connection.peer_interval_ms);
+  member->timeout = timeout_for(connection);
   if (member->status != NodeStatus::Connected) {
     // What is left of an earlier run is of no use any more.
     const std::vector<ConnectionId> old = member->connections;
@@ -483,6 +488,7 @@ void Membership::Machine::send_hello(ConnectionId to, const Nonce& nonce, const 
   hello.echo = echo;
   hello.interval_ms = static_cast<uint32_t>(config_.heartbeat_interval.ms());
   hello.cluster = config_.cluster_name;
+  if (config_.heartbeat_miss_threshold == 1) hello.capabilities.emplace_back(kBeatsTwice);
   send_extension(to, std::move(hello));
 }
 

@@ -65,6 +65,7 @@ class Membership::Machine {
     bool has_hello = false;
     Incarnation incarnation = 0;
     uint32_t peer_interval_ms = 0;
+    bool peer_beats_twice = false;
     Nonce nonce;                     // ours: what the peer must echo
     std::optional<Nonce> peer_nonce;  // to echo, while Held
     uint64_t confirmed_order = 0;
@@ -157,7 +158,7 @@ class Membership::Machine {
   void arm(TimerKind kind, uint64_t key, Instant& slot, Instant at);
   void emit(Effect effect) { out_->push_back(std::move(effect)); }
   void touch_table() { table_changed_ = true; }
-  [[nodiscard]] Duration timeout_for(uint32_t peer_interval_ms) const;
+  [[nodiscard]] Duration timeout_for(const Connection& connection) const;
   [[nodiscard]] Duration identification_time() const;
   [[nodiscard]] Connection* find_connection(ConnectionId id);
   [[nodiscard]] Member* find_member(const NodeId& id);

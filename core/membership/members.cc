@@ -72,7 +72,7 @@ void Membership::Machine::bring_up(Member& member, Connection& connection) {
   member.ever_up = true;
   member.left = false;
   member.bereaved_until = Instant::never();
-  member.timeout = timeout_for(connection.peer_interval_ms);
+  member.timeout = timeout_for(connection);
   member.last_frame_at = clock_;
   member.vouchers.clear();
   member.vouchers_gone_at = Instant::never();

@@ -216,6 +216,10 @@ void Membership::Machine::handle(const ProcessCountChanged& event) { process_cou
 void Membership::Machine::handle(const LeaveRequested&) {
   Send goodbye;
   goodbye.to = audience();
+  // Those that fell silent may yet wake up and read it: otherwise they would take us for crashed.
+  for (const auto& [id, connection] : connections_) {
+    if (connection.state == ConnectionState::Stale) goodbye.to.push_back(id);
+  }
   goodbye.payload = Goodbye{self_.id, now_.unix_ms, DownReason::GracefulShutdown};
   const std::set<ConnectionId> told(goodbye.to.begin(), goodbye.to.end());
   if (!goodbye.to.empty()) emit(std::move(goodbye));
@@ -228,8 +232,11 @@ void Membership::Machine::handle(const LeaveRequested&) {
   emit(Notify{Left{}});
 }
 
-Duration Membership::Machine::timeout_for(uint32_t peer_interval_ms) const {
-  return std::max(config_.heartbeat_interval, Duration::milliseconds(peer_interval_ms)) * config_.heartbeat_miss_threshold;
+Duration Membership::Machine::timeout_for(const Connection& connection) const {
+  const Duration slower = std::max(config_.heartbeat_interval, Duration::milliseconds(connection.peer_interval_ms));
+  // A single beat an interval cannot be judged by one interval: each would come just as the time is over.
+  if (config_.heartbeat_miss_threshold == 1 && !connection.peer_beats_twice) return slower * 3 / 2;
+  return slower * config_.heartbeat_miss_threshold;
 }
 
 Duration Membership::Machine::identification_time() const {

@@ -396,6 +396,32 @@ TEST(Beats, TwiceAnIntervalWithThresholdOne) {
   EXPECT_EQ(node.sent(connection).size(), 4u);
 }
 
+TEST(Beats, WithThresholdOneASingleBeatAnIntervalIsNoMiss) {
+  for (const bool beats_twice : {false, true}) {
+    Script node({.threshold = 1});
+    const ConnectionId connection = node.accept();
+    Hello hello = Script::hello(1, 5);
+    if (beats_twice) hello.capabilities = {"beats_twice"};
+    node.beat(connection, kA, hello);
+    node.beat(connection, kA, Script::echo(node.nonce_of(connection)));
+    node.take();
+    node.run(1'010);
+    EXPECT_EQ(node.events(), beats_twice ? Lines{"down a@127.0.0.1:5001 heartbeat_timeout"} : Lines{});
+    node.run(500);
+    EXPECT_EQ(node.events(), Lines{"down a@127.0.0.1:5001 heartbeat_timeout"});
+  }
+}
+
+TEST(Leave, ASilentPeerIsToldToo) {
+  Script node;
+  const ConnectionId connection = node.join(kA);
+  node.run(3'100);
+  node.take();
+  node.step(LeaveRequested{});
+  ASSERT_EQ(node.effects<Send>().size(), 1u);
+  EXPECT_EQ(node.effects<Send>()[0].to, std::vector<ConnectionId>{connection});
+}
+
 TEST(Forget, AfterTheConfiguredTime) {
   Script node({.forget_after_ms = 100'000});
   const ConnectionId connection = node.join(kA);
