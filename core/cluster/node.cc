@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
@@ -75,6 +76,7 @@ class Node::Impl final : public NodeRun::Host {
   void complete(const Pending& pending, Operation operation, const Status& outcome);
   void complete_start(const Status& outcome);
   void join(std::unique_lock<std::mutex>& lock);
+  [[nodiscard]] bool is_pending(uint64_t operation) const;
   [[nodiscard]] bool answers_queries() const { return table_ != nullptr; }
 
   const pid_t pid_ = getpid();
@@ -142,8 +144,15 @@ Status Node::Impl::wait_for(uint64_t operation) {
       if (status_ == ClusterStatus::Stopped) join(lock);
       return outcome;
     }
+    if (!is_pending(operation)) return Error{ErrorCode::NoMemory, "out of memory", {}};
     changed_.wait_until(lock, std::chrono::steady_clock::now() + std::chrono::hours(1));
   }
+}
+
+bool Node::Impl::is_pending(uint64_t operation) const {
+  if (pending_start_ && pending_start_->id == operation) return true;
+  return std::any_of(pending_stops_.begin(), pending_stops_.end(),
+                     [operation](const Pending& pending) { return pending.id == operation; });
 }
 
 void Node::Impl::abort() {
@@ -210,6 +219,9 @@ void Node::Impl::on_run_ended(const Status& outcome) {
     complete_start(outcome ? Status(Error{ErrorCode::Aborted, "the start was ended by an abort", {}}) : outcome);
     for (const Pending& pending : std::exchange(pending_stops_, {})) complete(pending, Operation::Stop, {});
   } catch (...) {
+    // Who waits for an operation finds it neither pending nor done, and gives up with NoMemory.
+    pending_start_.reset();
+    pending_stops_.clear();
     changed_.notify_all();
   }
 }

@@ -257,6 +257,10 @@ void UvConnection::on_timer() {
 
 void UvConnection::close_handles() {
   if (state_ == State::Closed) return;
+  // A child of the host that was forked off may hold a copy of the socket: closing ours alone would tell the peer
+  // nothing.
+  uv_os_fd_t fd = -1;
+  if (state_ != State::Dialing && uv_fileno(as_handle(&tcp_), &fd) == 0) ::shutdown(fd, SHUT_RDWR);
   state_ = State::Closed;
   const auto closed = [](uv_handle_t* handle) { self_of(handle)->on_handle_closed(); };
   uv_close(as_handle(&tcp_), closed);

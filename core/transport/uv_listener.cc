@@ -180,7 +180,10 @@ void UvListener::close() {
   };
   uv_close(reinterpret_cast<uv_handle_t*>(&handles->poll), closed);
   uv_close(reinterpret_cast<uv_handle_t*>(&handles->timer), closed);
-  ::close(handles->fd);  // after uv_close, which takes it out of the poll set
+  // After uv_close, which takes it out of the poll set. A child of the host that was forked off holds a copy: without
+  // the shutdown the port would stay taken, and connections to it would be accepted by nobody, until that child ends.
+  ::shutdown(handles->fd, SHUT_RDWR);
+  ::close(handles->fd);
 }
 
 }  // namespace noex
