@@ -140,6 +140,7 @@ class Demo:
     def agree(self) -> None:
         for node in self.nodes.values():
             node.wait_running(self.patience())
+        for node in self.nodes.values():
             for other in self.nodes.values():
                 if other is not node:
                     node.wait("up", self.patience(), node=other.id, what=f"that {other.name} is up")

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -93,6 +94,8 @@ class NodeProcess:
         env.pop("NOEX_CLUSTER_SECRET", None)
         if secret is not None:
             env["NOEX_CLUSTER_SECRET"] = secret
+        if not shutil.which(argv[0]):
+            raise Expected(f"there is no {argv[0]}: ./dev build makes it")
         self.started_at = time.monotonic()
         self.process = subprocess.Popen(
             argv,
