@@ -73,7 +73,8 @@ bool Session::State::is_authentic(std::string_view body, std::vector<SessionOutp
   std::string_view signed_text;
   HmacTag tag;
   if (!split_signature(body, &signed_text, &tag)) {
-    reject(RejectKind::MissingSignature, "a secret is set here, and the frame does not end in a signature", out);
+    reject(RejectKind::MissingSignature,
+           "a secret is set here, and the frame does not end in a signature (has the peer none?)", out);
     return false;
   }
   if (!keys->verify({as_byte_view(signed_text), as_byte_view("}")}, tag)) {

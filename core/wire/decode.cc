@@ -111,7 +111,7 @@ class Reader {
   bool read_nonce(ondemand::value& value, std::string_view where, std::optional<Nonce>* out);
 
   DecodeFailure failure_;
-  std::string unknown_type_;  // printable; "" if the type is known
+  std::optional<std::string> unknown_type_;  // printable
 };
 
 template <size_t N, typename Visit>
@@ -163,7 +163,7 @@ bool Reader::read_envelope(ondemand::object& object, Message* out) {
   if (!has_from) return fail(RejectKind::InvalidSender, "the message has no 'from'");
   if (!has_timestamp) return invalid("the message", "has no timestamp");
   if (!has_payload) return invalid("the message", "has no payload");
-  if (!unknown_type_.empty()) return fail(RejectKind::UnknownType, "the type '" + unknown_type_ + "' is not known");
+  if (unknown_type_) return fail(RejectKind::UnknownType, "the type '" + *unknown_type_ + "' is not known");
   return true;
 }
 
@@ -187,7 +187,7 @@ bool Reader::read_payload(ondemand::value& value, Payload* out) {
   if (const simdjson::error_code error = payload.reset().error()) return broken(error);
   if (type == "heartbeat") return read_heartbeat(payload, &out->emplace<Heartbeat>());
   if (type == "node_down") return read_goodbye(payload, &out->emplace<Goodbye>());
-  if (!contains(kOtherTypes, type)) unknown_type_ = type.empty() ? "''" : printable(type, kQuotedMax);
+  if (!contains(kOtherTypes, type)) unknown_type_ = printable(type, kQuotedMax);
   out->emplace<OtherMessage>().type = type;
   return read_fields(payload, "payload", kOtherKeys, 0, [](size_t, ondemand::value) { return true; });
 }
