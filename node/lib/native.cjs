@@ -39,7 +39,10 @@ function load() {
     throw Object.assign(new Error(explain('the file is not there')), { code: 'ERR_NOEX_NO_NATIVE_MODULE' });
   }
   try {
-    return require(file);
+    // Not require(), which hands out one copy: each load of this package has a module, and so error classes, of its own.
+    const loaded = { exports: {} };
+    process.dlopen(loaded, file);
+    return loaded.exports;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw Object.assign(new Error(explain(`it cannot be loaded (${reason})`), { cause }), { code: 'ERR_NOEX_NO_NATIVE_MODULE' });
