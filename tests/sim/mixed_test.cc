@@ -1,0 +1,180 @@
+// Ours and nodes of the reference in one mesh: nobody flaps because of us, and who really goes is reported.
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sim/reference_model.h"
+#include "sim/support.h"
+
+namespace noex::sim {
+namespace {
+
+struct Mixed {
+  explicit Mixed(uint64_t seed, const std::string& common_secret = "between us") : sim(seed), secret(common_secret), seed_(seed) {}
+
+  size_t add_ours(std::vector<std::string> seeds) {
+    return sim.add_node(std::move(seeds), [this](NodeSpec& spec) { spec.secret = secret; });
+  }
+  ReferenceModel& add_reference(std::vector<NodeId> seeds) {
+    ReferenceModel::Options options;
+    options.name = "r" + std::to_string(references.size());
+    options.host = sim.add_host();
+    options.ip = Simulation::ip_of(options.host);
+    options.seeds = std::move(seeds);
+    options.secret = secret;
+    references.push_back(std::make_unique<ReferenceModel>(sim, options, seed_ * 100 + references.size()));
+    return *references.back();
+  }
+  // Everyone of ours and everyone of theirs see each other, both ways.
+  [[nodiscard]] bool full() const {
+    for (size_t i = 0; i < sim.size(); ++i) {
+      if (!sim.is_running(i)) continue;
+      for (const auto& reference : references) {
+        if (!reference->is_running()) continue;
+        if (!sim.witness(i).is_up(reference->id()) || !reference->is_up(sim.id(i))) return false;
+      }
+      for (size_t other = 0; other < sim.size(); ++other) {
+        if (other != i && sim.is_running(other) && !sim.witness(i).is_up(sim.id(other))) return false;
+      }
+    }
+    return true;
+  }
+  void expect_full(Duration limit) {
+    EXPECT_TRUE(sim.run_until_true(limit, [this] { return full(); })) << "after " << seconds(limit) << " s" << story(sim);
+  }
+  // What the reference's nodes said of ours.
+  [[nodiscard]] size_t downs_said_by_references() const {
+    size_t count = 0;
+    for (const auto& reference : references) {
+      for (size_t i = 0; i < sim.size(); ++i) count += reference->downs_of(sim.id(i));
+    }
+    return count;
+  }
+
+  Simulation sim;
+  const std::string secret;
+  std::vector<std::unique_ptr<ReferenceModel>> references;
+
+ private:
+  const uint64_t seed_;
+};
+
+TEST(MixedMesh, TheReferenceJoinsOurs) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    Mixed mesh(seed, seed % 2 == 0 ? "between us" : "");
+    mesh.add_ours({});
+    mesh.add_ours({mesh.sim.id(0).text()});
+    mesh.add_ours({mesh.sim.id(0).text()});
+    for (size_t i = 0; i < 3; ++i) mesh.sim.start(i);
+    mesh.sim.run_for(2 * kSecond);
+    mesh.add_reference({mesh.sim.id(0)}).start();
+    mesh.sim.run_for(Duration::milliseconds(static_cast<int64_t>(seed * 61)));
+    mesh.add_reference({mesh.sim.id(1)}).start();
+    mesh.expect_full(6 * kSecond);
+    mesh.sim.run_for(120 * kSecond);
+    EXPECT_SOUND(mesh.sim);
+    EXPECT_TRUE(mesh.full());
+    EXPECT_EQ(mesh.sim.down_count(), 0u) << "seed " << seed << story(mesh.sim);
+    EXPECT_EQ(mesh.downs_said_by_references(), 0u) << "seed " << seed << story(mesh.sim);
+  }
+}
+
+TEST(MixedMesh, OursJoinTheReference) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    Mixed mesh(seed);
+    ReferenceModel& first = mesh.add_reference({});
+    mesh.add_reference({first.id()});
+    for (const auto& reference : mesh.references) reference->start();
+    mesh.sim.run_for(Duration::milliseconds(1500 + static_cast<int64_t>(seed * 53)));
+    for (int i = 0; i < 3; ++i) mesh.add_ours({first.id().text()});
+    for (size_t i = 0; i < 3; ++i) mesh.sim.start(i);
+    mesh.expect_full(6 * kSecond);
+    mesh.sim.run_for(120 * kSecond);
+    EXPECT_SOUND(mesh.sim);
+    EXPECT_TRUE(mesh.full());
+    EXPECT_EQ(mesh.sim.down_count(), 0u) << "seed " << seed << story(mesh.sim);
+    EXPECT_EQ(mesh.downs_said_by_references(), 0u) << "seed " << seed << story(mesh.sim);
+  }
+}
+
+TEST(MixedMesh, BothDialEachOtherAtOnce) {
+  for (uint64_t seed = 1; seed <= 30; ++seed) {
+    Mixed mesh(seed);
+    mesh.add_ours({"r0@10.0.0.2:5000"});
+    ReferenceModel& reference = mesh.add_reference({mesh.sim.id(0)});
+    // Either may be first, or both at the same instant.
+    if (seed % 3 != 1) mesh.sim.start(0);
+    mesh.sim.run_for(Duration::microseconds(static_cast<int64_t>(seed * 20)));
+    reference.start();
+    if (seed % 3 == 1) mesh.sim.start(0);
+    mesh.expect_full(6 * kSecond);
+    const size_t downs = mesh.sim.down_count() + mesh.downs_said_by_references();
+    mesh.sim.run_for(120 * kSecond);
+    EXPECT_SOUND(mesh.sim);
+    EXPECT_TRUE(mesh.full());
+    EXPECT_EQ(mesh.sim.down_count() + mesh.downs_said_by_references(), downs) << "seed " << seed << story(mesh.sim);
+    EXPECT_EQ(downs, 0u) << "seed " << seed << story(mesh.sim);
+  }
+}
+
+// Its connection objects that were replaced dial again and stay silent; cutting them off would make it report us down every 12 s.
+TEST(MixedMesh, SilentRedialsStayOpen) {
+  size_t silent = 0;
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    Mixed mesh(seed);
+    mesh.add_ours({});
+    ReferenceModel& reference = mesh.add_reference({mesh.sim.id(0)});
+    mesh.sim.start(0);
+    reference.start();
+    mesh.expect_full(4 * kSecond);
+    for (const StreamView& stream : mesh.sim.network().streams()) mesh.sim.network().reset_stream(stream.id);
+    mesh.sim.run_for(20 * kSecond);  // ours re-dials, and so does its old object
+    EXPECT_TRUE(mesh.full()) << story(mesh.sim);
+    silent += reference.silent_connections();
+    const size_t ours = mesh.sim.down_count();
+    const size_t theirs = mesh.downs_said_by_references();
+    mesh.sim.run_for(120 * kSecond);
+    EXPECT_SOUND(mesh.sim);
+    EXPECT_EQ(mesh.sim.down_count(), ours) << "seed " << seed << story(mesh.sim);
+    EXPECT_EQ(mesh.downs_said_by_references(), theirs) << "seed " << seed << story(mesh.sim);
+  }
+  EXPECT_GT(silent, 0u) << "the habit under test never came up";
+}
+
+TEST(MixedMesh, DeathsGoodbyesAndRestartsAreTold) {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    Mixed mesh(seed);
+    mesh.add_ours({});
+    mesh.add_ours({mesh.sim.id(0).text()});
+    ReferenceModel& reference = mesh.add_reference({mesh.sim.id(0)});
+    ReferenceModel& leaver = mesh.add_reference({mesh.sim.id(0)});
+    for (size_t i = 0; i < 2; ++i) mesh.sim.start(i);
+    reference.start();
+    leaver.start();
+    mesh.expect_full(6 * kSecond);
+    mesh.sim.run_for(5 * kSecond);
+    leaver.leave();
+    mesh.sim.run_for(kSecond);
+    for (size_t i = 0; i < 2; ++i) EXPECT_EQ(mesh.sim.witness(i).events().back().down, DownReason::GracefulShutdown) << story(mesh.sim);
+    reference.kill();
+    mesh.sim.run_for(kSecond);
+    for (size_t i = 0; i < 2; ++i) EXPECT_EQ(mesh.sim.witness(i).events().back().down, DownReason::ConnectionClosed) << story(mesh.sim);
+    reference.start();
+    mesh.expect_full(6 * kSecond);
+    mesh.sim.run_for(30 * kSecond);
+    for (size_t i = 0; i < 2; ++i) {
+      EXPECT_EQ(mesh.sim.witness(i).count(reference.id(), false), 1u) << story(mesh.sim);
+      EXPECT_EQ(mesh.sim.witness(i).count(reference.id(), true), 2u) << story(mesh.sim);
+    }
+    const size_t before = mesh.downs_said_by_references();
+    mesh.sim.leave(1);
+    mesh.sim.run_for(kSecond);
+    EXPECT_EQ(mesh.downs_said_by_references(), before + 1) << "it believes our goodbye";
+    EXPECT_SOUND(mesh.sim);
+  }
+}
+
+}  // namespace
+}  // namespace noex::sim
