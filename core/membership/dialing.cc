@@ -250,7 +250,9 @@ void Membership::Machine::attempt_connection_ended(Target& target, ConnectionId 
     });
     const Member* member = target.expected.has_value() ? find_member(*target.expected) : nullptr;
     const bool came_up = member != nullptr && member->status == NodeStatus::Connected;
-    if (!has_its_own && !came_up && !waking_) {
+    // One that was here before may just be ending, or starting anew: once is no evidence.
+    const bool again = ++target.hung_up > (member != nullptr && member->ever_up ? 1 : 0);
+    if (again && !has_its_own && !came_up && !waking_) {
       report(ErrorKind::Authentication,
              "'" + target.text + "' accepted the connection but closed it on our hello (" + why +
                  "): is the cluster secret the same on both nodes?",
@@ -302,6 +304,7 @@ void Membership::Machine::attempt_confirmed(Target& target, Connection& connecti
   std::erase(target.connections, connection.id);
   target.answered = true;
   target.attempt = 0;
+  target.hung_up = 0;
   settle(target);
   const NodeId who = connection.peer;
   if (!target.expected.has_value()) {

@@ -123,6 +123,7 @@ class Membership::Machine {
     std::string text;  // for messages
     int priority = 1;  // 0 seeds, 1 members, 2 members of a teacher who named too many unreachable ones
     int attempt = 0;
+    int hung_up = 0;  // how often in a row the connection was closed on our hello
     int quick_attempt = 0;  // tries in the first moments of this node
     Phase phase = Phase::Idle;
     Instant due = Instant::never();    // timer

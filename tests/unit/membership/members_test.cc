@@ -269,13 +269,17 @@ TEST(Reconnect, AConnectionAloneDoesNotResetTheBackoff) {
   const ConnectionId second = node.dial_to("127.0.0.1:5001");
   node.open(second);
   node.step(ConnectionClosed{second, CloseCause::EndOfStream});
-  ASSERT_EQ(node.told<ErrorReport>().size(), 1u) << "being hung up on is said aloud";
-  EXPECT_NE(node.told<ErrorReport>()[0].message.find("secret"), std::string::npos);
+  EXPECT_TRUE(node.told<ErrorReport>().empty()) << "it may just be ending";
   node.take();
   node.run(1'700);
   EXPECT_EQ(node.dialled(), Lines{});
   node.run(400);
   EXPECT_EQ(node.dialled(), Lines{"127.0.0.1:5001"});
+  const ConnectionId third = node.dial_to("127.0.0.1:5001");
+  node.open(third);
+  node.step(ConnectionClosed{third, CloseCause::EndOfStream});
+  ASSERT_EQ(node.told<ErrorReport>().size(), 1u) << "being hung up on again is said aloud";
+  EXPECT_NE(node.told<ErrorReport>()[0].message.find("secret"), std::string::npos);
 }
 
 TEST(Gossip, TheAnswerToOurDialIsDialledAtOnce) {
