@@ -37,8 +37,9 @@
 #define CHECK_CONTAINS(text, part)                                                                              \
   do {                                                                                                          \
     const char *check_text = (text);                                                                            \
-    if (check_text == NULL || strstr(check_text, part) == NULL)                                                 \
-      CHECK_FAIL("%s does not contain '%s': '%s'", #text, part, check_text ? check_text : "(null)");            \
+    const char *check_part = (part);                                                                            \
+    if (check_text == NULL || strstr(check_text, check_part) == NULL)                                           \
+      CHECK_FAIL("%s does not contain '%s': '%s'", #text, check_part, check_text ? check_text : "(null)");      \
   } while (0)
 
 /* A call that must answer `expected`, and have an error sentence exactly if that is a failure. */
