@@ -64,18 +64,16 @@ void Scenario::build() {
     spec.ip = Simulation::ip_of(spec.host);
     spec.port = static_cast<uint16_t>(shared_hosts && i % 2 == 1 ? 5001 : 5000);
     if (secret) spec.secret = "between us";
-    // A threshold of 1 makes a node beat twice as often; with peers that do not, it would be at the edge.
     spec.interval = unequal ? Duration::milliseconds(kIntervalsMs[rng_.below(4)]) : interval;
-    spec.threshold = unequal ? 2 + static_cast<int64_t>(rng_.below(4)) : threshold;
+    spec.threshold = unequal ? 1 + static_cast<int64_t>(rng_.below(5)) : threshold;
     spec.reconnect_base = std::min(reconnect_max, Duration::milliseconds(100 + static_cast<int64_t>(rng_.below(900))));
     spec.reconnect_max = reconnect_max;
     interval_max_ = std::max(interval_max_, spec.interval);
-    timeout_max_ = std::max(timeout_max_, spec.interval * spec.threshold);
     reconnect_max_ = std::max(reconnect_max_, spec.reconnect_max);
     simulation_->add_spec(std::move(spec));
   }
   for (size_t i = 0; i < count; ++i) {
-    timeout_max_ = std::max(timeout_max_, interval_max_ * simulation_->spec(i).threshold);
+    timeout_max_ = std::max(timeout_max_, interval_max_ * simulation_->spec(i).threshold * 3 / 2);
     if (rng_.chance(0.3)) simulation_->network().set_clock_offset(simulation_->spec(i).host, between(Duration(), 3600 * kSecond));
   }
   choose_seeds();

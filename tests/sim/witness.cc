@@ -164,7 +164,10 @@ void Witness::check_freshness(Instant awake_since) {
 
 Duration Witness::timeout_towards(const Life& other) const {
   // A node of the reference announces no interval.
-  const Duration interval = other.incarnation == 0 ? life_.interval : std::max(life_.interval, other.interval);
+  const bool is_reference = other.incarnation == 0;
+  const Duration interval = is_reference ? life_.interval : std::max(life_.interval, other.interval);
+  // With a threshold of 1 a node of ours beats twice an interval. Who does not is judged by one and a half.
+  if (life_.threshold == 1 && (is_reference || other.threshold > 1)) return interval * 3 / 2;
   return interval * life_.threshold;
 }
 
