@@ -139,6 +139,7 @@ Words net_effect(const std::vector<EventBody>& before, const std::vector<EventBo
   const auto queue = queue_with({before.size(), 256, 256});
   for (const EventBody& body : before) queue->push(body);
   for (const EventBody& body : after) queue->push(body);
+  EXPECT_EQ(is_readable(*queue), queue->size() > 0);
   return drain(*queue);
 }
 

@@ -55,6 +55,13 @@ void TransportHarness::on_loop(std::function<void(UvTransport&)> body) {
   NOEX_CHECK(changed_.wait_for(lock, kPatience, [&] { return done_ >= mine; }));
 }
 
+void TransportHarness::post(std::function<void(UvTransport&)> body) {
+  const std::lock_guard lock(mutex_);
+  posted_.push_back(std::move(body));
+  ++posts_;
+  transport_->wakeup();
+}
+
 bool TransportHarness::wait(const std::function<bool(const Record&)>& met) {
   std::unique_lock lock(mutex_);
   return changed_.wait_for(lock, kPatience, [&] { return met(record_); });

@@ -42,6 +42,8 @@ class TransportHarness final : private TransportHandler {
 
   // Runs `body` on the loop's thread and waits for it.
   void on_loop(std::function<void(UvTransport&)> body);
+  // The same without waiting; also from the loop's thread, where it runs out of the next poll.
+  void post(std::function<void(UvTransport&)> body);
   // Waits until `met` holds of the record; false after kPatience.
   [[nodiscard]] bool wait(const std::function<bool(const Record&)>& met);
   [[nodiscard]] Record record();

@@ -149,7 +149,9 @@ TEST(UvTransport, CutsAPeerThatDoesNotRead) {
 }
 
 TEST(UvTransport, FlushSendsEverythingThenEnds) {
-  TransportHarness server;
+  UvTransportOptions options;
+  options.socket_send_buffer = 16 * 1024;  // most of it waits in our queue, not in the kernel's
+  TransportHarness server(options);
   RawSocket peer = RawSocket::connected(server.listen(), 4096);
   const uint64_t id = server.wait_accepted().id;
   const std::string text(900'000, 'x');
@@ -218,11 +220,16 @@ TEST(UvTransport, HalfClosedConnectionStillReads) {
 }
 
 TEST(UvTransport, WhatWasQueuedReachesAPeerThatOnlyStoppedSending) {
-  TransportHarness server;
+  UvTransportOptions options;
+  options.socket_send_buffer = 16 * 1024;  // most of it waits in our queue, not in the kernel's
+  TransportHarness server(options);
   RawSocket peer = RawSocket::connected(server.listen(), 4096);
   const uint64_t id = server.wait_accepted().id;
   const std::string text(900'000, 'x');
-  server.on_loop([&](UvTransport& transport) { transport.write(id, bytes_of(text)); });
+  server.on_loop([&](UvTransport& transport) {
+    transport.write(id, bytes_of(text));
+    EXPECT_GT(transport.unsent(id), text.size() / 2);
+  });
   peer.shutdown_write();
   ASSERT_TRUE(server.wait([&](const auto& record) { return record.closed.count(id) == 1; }));
   EXPECT_EQ(peer.read(text.size()).size(), text.size());
