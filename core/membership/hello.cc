@@ -528,15 +528,19 @@ void Membership::Machine::connection_timer(Connection& connection) {
   end_connection(connection, CloseMode::Abort, Failure::Rejected, why);
 }
 
-// A connection object that a reference node has replaced dials again and says nothing. Closing it would make that node report us down.
+// A node of the reference speaks on one connection and keeps the others: a connection object that it has replaced dials again and says
+// nothing, and when dials cross it may speak on its own and never on ours. Closing such a one would make it report us down.
 bool Membership::Machine::may_stay_silent(const Connection& connection) const {
-  if (connection.outbound) return false;
+  const auto alike = [&](const Connection& other) {  // an accepted connection comes from any port of its host
+    return other.outbound == connection.outbound && other.remote.ip == connection.remote.ip &&
+           (!connection.outbound || other.remote.port == connection.remote.port);
+  };
   size_t silent = 0;
   for (const auto& [id, other] : connections_) {
-    if (other.state == ConnectionState::Unidentified && !other.outbound && other.remote.ip == connection.remote.ip) ++silent;
+    if (other.state == ConnectionState::Unidentified && alike(other)) ++silent;
   }
   for (const auto& [id, member] : members_) {
-    if (member.shown_hello || member.status != NodeStatus::Connected) continue;
+    if (member.shown_hello || (connection.outbound && member.id.port() != connection.remote.port)) continue;
     const bool same_address = std::any_of(member.connections.begin(), member.connections.end(), [&](ConnectionId c) {
       return connections_.at(c).remote.ip == connection.remote.ip;
     });

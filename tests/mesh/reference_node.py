@@ -216,7 +216,8 @@ class ReferenceNode:
     async def dial_seed(self, seed: str) -> None:
         """Once, whatever comes of it. No heartbeat follows: it cannot be built while `starting`, and nobody notices."""
         link = self.links.setdefault(seed, Link(self, seed))
-        await link.dial()
+        if await link.dial():
+            self.store_dialled(link)
 
     async def stop(self) -> None:
         if self.stopping:
@@ -300,9 +301,16 @@ class ReferenceNode:
         """A dial because of gossip: all at once, without limit, and a heartbeat right after it."""
         link = self.links[node_id] = Link(self, node_id)
         if await link.dial():
+            self.store_dialled(link)
             stored = self.links.get(node_id)
             if stored and self.status == "running":
                 stored.send(wire.encode(self.id, now_ms(), self.heartbeat(), self.secret))
+
+    def store_dialled(self, link: Link) -> None:
+        """A dial came up. If a connection was accepted meanwhile, both stay, and one of them is spoken on."""
+        if self.options.crossed == "dialled" and self.links.get(link.peer) is not link:
+            self.trace("stored_again", node=link.peer)
+            self.links[link.peer] = link
 
     def connection_lost(self, node_id: str) -> None:
         self.set_down(node_id, "connection_closed")
@@ -375,6 +383,12 @@ def parse_options() -> argparse.Namespace:
         help="a bad frame ends the process",
     )
     parser.add_argument("--dial-delay", type=int, default=0, help="ms that a dial takes; lets dials cross")
+    parser.add_argument(
+        "--crossed",
+        choices=("accepted", "dialled"),
+        default="accepted",
+        help="which of the two sockets of a crossed dial it speaks on; it keeps both",
+    )
     parser.add_argument("--trace", action="store_true", help="also report what it does with its connections")
     return parser.parse_args()
 

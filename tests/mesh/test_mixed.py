@@ -4,6 +4,7 @@ What reference nodes do to each other is theirs: only pairs of one of ours and o
 has no jitter, no retries of seeds and no tie-break, so its habits show at once if ours do not live with them.
 """
 
+import functools
 from typing import Any
 
 from harness import Mesh, NodeProcess, SideBySide, flaps, free_ports, hold
@@ -81,21 +82,26 @@ def all_start_at_once_seeded_with_each_other(mesh: Mesh) -> None:
     no_flaps(nodes)
 
 
-@scenarios
-def dials_cross(mesh: Mesh) -> None:
-    """A slow network: their dial is still under way when ours arrives, so both sockets stay."""
+def dials_cross(speaks_on: str, mesh: Mesh) -> None:
+    """A slow network: their dial is still under way when ours arrives. They keep both sockets and speak on one."""
     ours, their = free_ports(2)
     our_id, their_id = f"ours@127.0.0.1:{ours}", f"theirs@127.0.0.1:{their}"
+    crossed = ("--dial-delay", "1500", "--crossed", speaks_on, "--trace")
     nodes = [
         mesh.spawn("python", "ours", [their_id], port=ours),
-        theirs(mesh, "theirs", our_id, port=their, options=("--dial-delay", "1500", "--trace")),
+        theirs(mesh, "theirs", our_id, port=their, options=crossed),
     ]
     wait_mixed(nodes, mesh)
     hold(HOLD_S, nodes)
     no_flaps(nodes)
-    kept = [event for event in nodes[1].since(0, "trace") if event["what"] == "replaced"]
-    assert kept, "the dials did not cross: this test shows nothing"
-    assert [event for event in nodes[1].since(0, "trace") if event["what"] == "destroyed"] == []
+    habits = [event["what"] for event in nodes[1].since(0, "trace")]
+    assert "replaced" in habits, "the dials did not cross: this test shows nothing"
+    assert ("stored_again" in habits) == (speaks_on == "dialled")
+    assert "destroyed" not in habits
+
+
+for chosen in ("accepted", "dialled"):
+    scenarios.case(f"dials_cross_and_they_speak_where_they_{chosen}", functools.partial(dials_cross, chosen))
 
 
 def restarted(mesh: Mesh, language: str) -> None:

@@ -353,6 +353,32 @@ TEST(Reference, ASilentConnectionOfItsStaysOpen) {
   EXPECT_TRUE(node.closed(stranger));
 }
 
+TEST(Reference, ASilentDialToItStaysOpen) {
+  Script node({.seeds = {kRef, "other@127.0.0.1:6001"}});
+  const ConnectionId dialled = node.dial_to("127.0.0.1:6000");
+  const ConnectionId stranger = node.dial_to("127.0.0.1:6001");
+  node.open(dialled);
+  node.open(stranger);
+  const ConnectionId theirs = node.accept();  // the dials crossed, and it speaks on its own only
+  for (int i = 0; i < 12; ++i) {
+    node.beat(theirs, kRef);
+    node.run(1000);
+  }
+  EXPECT_EQ(node.events(), Lines{"up ref@127.0.0.1:6000"});
+  EXPECT_FALSE(node.closed(dialled));
+  EXPECT_TRUE(node.closed(stranger));
+}
+
+TEST(Reference, ItsSilentConnectionsOutliveAPauseOfIts) {
+  Script node;
+  const ConnectionId connection = node.accept();
+  node.beat(connection, kRef);
+  const ConnectionId silent = node.accept();
+  node.run(20'000);
+  EXPECT_EQ(node.events(), (Lines{"up ref@127.0.0.1:6000", "down ref@127.0.0.1:6000 heartbeat_timeout"}));
+  EXPECT_FALSE(node.closed(silent)) << "it would report us down when it wakes";
+}
+
 TEST(Reference, AtMostFourConnectionsEach) {
   Script node;
   for (int i = 0; i < 4; ++i) node.beat(node.accept(), kRef);
