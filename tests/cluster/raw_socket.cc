@@ -2,8 +2,11 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -89,6 +92,16 @@ bool RawSocket::send(std::string_view bytes) {
     const ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent <= 0) return false;
     bytes.remove_prefix(static_cast<size_t>(sent));
+  }
+  return true;
+}
+
+bool RawSocket::wait_delivered() const {
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  int unacknowledged = 0;
+  while (ioctl(fd_, SIOCOUTQ, &unacknowledged) == 0 && unacknowledged > 0) {
+    if (std::chrono::steady_clock::now() > until) return false;
+    sched_yield();
   }
   return true;
 }

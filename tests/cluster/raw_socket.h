@@ -32,6 +32,8 @@ class RawSocket {
   [[nodiscard]] RawSocket accept();
   [[nodiscard]] uint16_t port() const;
   [[nodiscard]] bool send(std::string_view bytes);
+  // Waits until all that was sent lies in the peer's receive buffer; false after kPatience.
+  [[nodiscard]] bool wait_delivered() const;
   // Reads until `size` bytes, the end of the stream or a failure.
   [[nodiscard]] std::string read(size_t size);
   // Whether the next read is the end of the stream.

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -55,9 +56,13 @@ TEST(UvPacing, ATimeInThePastMeansSoon) {
 
 // The loop stands still, as in a frozen process, while others go on.
 void freeze_while(const std::function<void()>& others) {
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // longer than any poll of ours may lie back
   others();
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+}
+
+void say(RawSocket& peer, std::string_view text) {
+  ASSERT_TRUE(peer.send(text));
+  ASSERT_TRUE(peer.wait_delivered());
 }
 
 // Everything of every connection was delivered before the first wake-up.
@@ -74,7 +79,7 @@ void expect_read_before_the_wake(const TransportHarness::Record& record, size_t 
 
 TEST(UvPacing, AfterAPauseEverythingIsReadBeforeTheWakeUp) {
   constexpr size_t kPeers = 20;
-  constexpr size_t kBytes = 100'000;
+  constexpr size_t kBytes = 30'000;  // fits in the receive buffer
   TransportHarness harness;
   const uint16_t port = harness.listen();
   std::vector<RawSocket> peers;
@@ -83,7 +88,7 @@ TEST(UvPacing, AfterAPauseEverythingIsReadBeforeTheWakeUp) {
   harness.on_loop([&](UvTransport& transport) {
     transport.wake_at(transport.now().mono + Duration::milliseconds(1));  // comes, and goes by, while it is frozen
     freeze_while([&] {
-      for (RawSocket& peer : peers) ASSERT_TRUE(peer.send(std::string(kBytes, 'x')));
+      for (RawSocket& peer : peers) say(peer, std::string(kBytes, 'x'));
     });
   });
   ASSERT_TRUE(harness.wait([](const auto& record) { return record.wakes.size() == 1; }));
@@ -101,7 +106,7 @@ TEST(UvPacing, WhatAFirstReadBringsToLightIsReadToo) {
     freeze_while([&] {
       for (size_t i = 0; i < kPeers; ++i) {
         peers.push_back(RawSocket::connected(port));
-        ASSERT_TRUE(peers.back().send("hello"));
+        say(peers.back(), "hello");
       }
     });
   });
@@ -116,7 +121,7 @@ TEST(UvPacing, APauseBetweenPollAndWakeUpCountsToo) {
   harness.on_loop([&](UvTransport& transport) {
     transport.wake_at(transport.now().mono);
     // Runs out of the next poll, which begins when the time has come and finds nothing else.
-    harness.post([&](UvTransport&) { freeze_while([&] { ASSERT_TRUE(peer.send("hello")); }); });
+    harness.post([&](UvTransport&) { freeze_while([&] { say(peer, "hello"); }); });
   });
   ASSERT_TRUE(harness.wait([](const auto& record) { return record.wakes.size() == 1; }));
   expect_read_before_the_wake(harness.record(), 1, 5);
