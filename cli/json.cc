@@ -5,7 +5,8 @@
 namespace noex_cli {
 namespace {
 
-// The length of the well-formed UTF-8 sequence that `text` begins with; 0 if it does not (RFC 3629, table 3-7 of Unicode).
+// The length of the well-formed UTF-8 sequence that `text` begins with; 0 if it does not (RFC 3629, table 3-7 of
+// Unicode).
 size_t sequence_size(std::string_view text) {
   const auto byte = [text](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
   const auto within = [&byte](size_t i, unsigned low, unsigned high) { return byte(i) >= low && byte(i) <= high; };
@@ -29,7 +30,8 @@ size_t sequence_size(std::string_view text) {
 }  // namespace
 
 std::string json_string(std::string_view text) {
-  constexpr std::array<char, 16> kHex = {'0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'};
+  constexpr std::array<char, 16> kHex = {'0', '1', '2', '3', '4', '5', '6', '7',
+                                         '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'};
   std::string out = "\"";
   while (!text.empty()) {
     const size_t size = sequence_size(text);

@@ -1,4 +1,5 @@
-// One JSON object, written field by field. Everything the library hands out is UTF-8; what the user typed may not be, and is mended.
+// One JSON object, written field by field. Everything the library hands out is UTF-8; what the user typed may not be,
+// and is mended.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,9 @@ namespace noex_cli {
 class JsonObject {
  public:
   JsonObject& add(std::string_view key, std::string_view value) { return add_raw(key, json_string(value)); }
-  JsonObject& add(std::string_view key, const char* value) { return add(key, std::string_view(value == nullptr ? "" : value)); }
+  JsonObject& add(std::string_view key, const char* value) {
+    return add(key, std::string_view(value == nullptr ? "" : value));
+  }
   JsonObject& add(std::string_view key, int64_t value) { return add_raw(key, std::to_string(value)); }
   // `json` is written as it is.
   JsonObject& add_raw(std::string_view key, std::string_view json);

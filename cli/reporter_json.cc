@@ -16,13 +16,13 @@ int64_t now_ms() {
 
 class JsonReporter final : public Reporter {
  public:
-  void up(const noex_event& event) override {
-    say(begin("up", event.created_at).add("node", event.node->id).text());
-  }
+  void up(const noex_event& event) override { say(begin("up", event.created_at).add("node", event.node->id).text()); }
 
   void down(const noex_event& event) override {
     JsonObject object = begin("down", event.created_at);
-    object.add("node", event.node->id).add("reason", noex_down_reason_name(event.reason)).add("evidence", event.evidence);
+    object.add("node", event.node->id)
+        .add("reason", noex_down_reason_name(event.reason))
+        .add("evidence", event.evidence);
     say(object.text());
   }
 
@@ -51,7 +51,10 @@ class JsonReporter final : public Reporter {
     JsonObject object = begin("failed", now_ms());
     object.add("error", noex_status_name(error.status)).add("message", error.message);
     if (error.status == NOEX_EBIND) {
-      object.add("code", error.code).add("syscall", error.syscall).add("address", error.address).add("port", int64_t{error.port});
+      object.add("code", error.code)
+          .add("syscall", error.syscall)
+          .add("address", error.address)
+          .add("port", int64_t{error.port});
     }
     say(object.text());
   }
@@ -61,7 +64,9 @@ class JsonReporter final : public Reporter {
     for (size_t i = 0; i < noex_nodes_count(nodes); ++i) {
       const noex_node& node = *noex_nodes_at(nodes, i);
       JsonObject entry;
-      entry.add("id", node.id).add("status", noex_node_status_name(node.status)).add("process_count", node.process_count);
+      entry.add("id", node.id)
+          .add("status", noex_node_status_name(node.status))
+          .add("process_count", node.process_count);
       entry.add("last_heartbeat_at", node.last_heartbeat_at).add("uptime_ms", node.uptime_ms);
       if (i > 0) list += ',';
       list += entry.text();

@@ -28,8 +28,10 @@ class TextReporter final : public Reporter {
   void up(const noex_event& event) override { say(time_of(event) + word("up", kGreen) + event.node->id); }
 
   void down(const noex_event& event) override {
-    std::string line = time_of(event) + word("down", kRed) + event.node->id + "  " + noex_down_reason_name(event.reason);
-    if (event.evidence != nullptr && *event.evidence != '\0') line += paint("  (" + std::string(event.evidence) + ")", kDim);
+    std::string line =
+        time_of(event) + word("down", kRed) + event.node->id + "  " + noex_down_reason_name(event.reason);
+    if (event.evidence != nullptr && *event.evidence != '\0')
+      line += paint("  (" + std::string(event.evidence) + ")", kDim);
     say(line);
   }
 
@@ -68,14 +70,17 @@ class TextReporter final : public Reporter {
   }
 
   void unknown_command(std::string_view command) override {
-    complain("warning", kYellow, "unknown command '" + std::string(command) + "' on standard input: it takes 'view' and 'stop'");
+    complain("warning", kYellow,
+             "unknown command '" + std::string(command) + "' on standard input: it takes 'view' and 'stop'");
   }
 
  private:
   static std::string painted(std::string_view text, const char* colour, bool coloured) {
     return coloured ? colour + std::string(text) + "\033[0m" : std::string(text);
   }
-  [[nodiscard]] std::string paint(std::string_view text, const char* colour) const { return painted(text, colour, out_coloured_); }
+  [[nodiscard]] std::string paint(std::string_view text, const char* colour) const {
+    return painted(text, colour, out_coloured_);
+  }
 
   // The first word of a line, in a column of its own.
   [[nodiscard]] std::string word(std::string_view text, const char* colour) const {

@@ -22,8 +22,8 @@ namespace {
 
 constexpr size_t kCommandSizeMax = 4096;
 
-// The signals that end the node politely, as a descriptor to poll. One that the parent had ignored (nohup, a background job of a
-// script) stays ignored. Before any thread is started, so that all inherit the mask.
+// The signals that end the node politely, as a descriptor to poll. One that the parent had ignored (nohup, a background
+// job of a script) stays ignored. Before any thread is started, so that all inherit the mask.
 int open_signals() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -105,7 +105,8 @@ int Runner::fail() {
 
 int Runner::loop() {
   while (!done_) {
-    std::array<pollfd, 3> watched = {{{signals_, POLLIN, 0}, {events_, POLLIN, 0}, {input_open_ ? STDIN_FILENO : -1, POLLIN, 0}}};
+    std::array<pollfd, 3> watched = {
+        {{signals_, POLLIN, 0}, {events_, POLLIN, 0}, {input_open_ ? STDIN_FILENO : -1, POLLIN, 0}}};
     if (poll(watched.data(), watched.size(), -1) < 0 && errno != EINTR) {
       std::fprintf(stderr, "noex-cluster: cannot wait for events: %s\n", std::strerror(errno));
       return kFailure;

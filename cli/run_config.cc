@@ -55,10 +55,12 @@ std::string RunConfig::read_secret(const RunOptions& options) {
   const char* const value = std::getenv(name);
   if (value == nullptr) {
     // Whoever names a variable wants a secret: a misspelt name must not switch authentication off.
-    return options.secret_variable ? "the environment variable '" + *options.secret_variable + "' is not set" : std::string();
+    return options.secret_variable ? "the environment variable '" + *options.secret_variable + "' is not set"
+                                   : std::string();
   }
   secret_ = value;
-  if (secret_.empty()) return "the environment variable '" + std::string(name) + "' is empty: set it to the secret, or unset it";
+  if (secret_.empty())
+    return "the environment variable '" + std::string(name) + "' is empty: set it to the secret, or unset it";
   config_.cluster_secret = secret_.c_str();
   return {};
 }

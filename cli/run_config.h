@@ -16,7 +16,8 @@ class RunConfig {
   RunConfig(const RunConfig&) = delete;
   RunConfig& operator=(const RunConfig&) = delete;
 
-  // Reads the options, and the secret from where they say. Borrows `options`. Returns "" or one sentence on what is wrong.
+  // Reads the options, and the secret from where they say. Borrows `options`. Returns "" or one sentence on what is
+  // wrong.
   [[nodiscard]] std::string read(const RunOptions& options);
   [[nodiscard]] const noex_config& get() const { return config_; }
 

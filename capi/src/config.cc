@@ -36,7 +36,7 @@ noex_config defaults() {
 
 // Takes a field over if the caller's struct has the whole of it.
 template <typename Field>
-void take(const noex_config& source, Field noex_config::* field, noex_config* target) {
+void take(const noex_config& source, Field noex_config::*field, noex_config* target) {
   const auto* const begin = reinterpret_cast<const char*>(&source);
   const auto* const end = reinterpret_cast<const char*>(&(source.*field)) + sizeof(Field);
   if (static_cast<size_t>(end - begin) <= source.struct_size) target->*field = source.*field;
@@ -46,7 +46,8 @@ void take(const noex_config& source, Field noex_config::* field, noex_config* ta
 Result<noex_config> adapt(const noex_config& source) {
   const size_t size = source.struct_size;
   if (size < kStructSizeMin || size > kStructSizeMax) {
-    return invalid_argument("config->struct_size is " + std::to_string(size) + ": set the config up with noex_config_init");
+    return invalid_argument("config->struct_size is " + std::to_string(size) +
+                            ": set the config up with noex_config_init");
   }
   const auto* const bytes = reinterpret_cast<const char*>(&source);
   if (size > sizeof source && std::any_of(bytes + sizeof source, bytes + size, [](char byte) { return byte != 0; })) {
@@ -123,7 +124,8 @@ extern "C" {
 void noex_config_init(noex_config* config, size_t struct_size) {
   noex::capi::clear_last_error();
   if (config == nullptr || struct_size == 0) return;
-  // All of it, the padding and what only the caller knows too: zero is what a later library expects of a field that was not set.
+  // All of it, the padding and what only the caller knows too: zero is what a later library expects of a field that was
+  // not set.
   std::memset(config, 0, struct_size);
   const noex_config defaults = noex::capi::defaults();
   std::memcpy(config, &defaults, std::min(struct_size, sizeof defaults));

@@ -1,5 +1,6 @@
-// noex_config <-> the core's ClusterConfig, by the rules of `struct_size`: a caller with an older header gives a smaller struct, whose
-// missing fields get their defaults; one with a newer header gives a larger struct, which is understood while the unknown rest is zero.
+// noex_config <-> the core's ClusterConfig, by the rules of `struct_size`: a caller with an older header gives a
+// smaller struct, whose missing fields get their defaults; one with a newer header gives a larger struct, which is
+// understood while the unknown rest is zero.
 #pragma once
 
 #include <string>

@@ -10,7 +10,8 @@
 namespace noex::capi {
 namespace {
 
-// Registers a callback of any shape; `callback` may hold a null pointer. If it fails, `destroy` is called at once, as promised.
+// Registers a callback of any shape; `callback` may hold a null pointer. If it fails, `destroy` is called at once, as
+// promised.
 noex_status subscribe(noex_cluster* cluster, uint32_t kinds, Callback callback, void* user_data, void (*destroy)(void*),
                       noex_subscription* out_subscription) noexcept {
   const noex_status status = guard([&]() -> Status {

@@ -46,7 +46,8 @@ Result<noex_subscription> Dispatcher::subscribe(uint32_t kinds, Callback callbac
                                                 void (*destroy)(void*)) {
   const std::lock_guard lock(mutex_);
   if (mode_ == Mode::Pull) {
-    return Error{ErrorCode::State, "this handle's events are pulled (event_fd, next_event), so it takes no callbacks", {}};
+    return Error{
+        ErrorCode::State, "this handle's events are pulled (event_fd, next_event), so it takes no callbacks", {}};
   }
   auto subscription = std::make_shared<Subscription>();
   subscription->id = next_id_;
@@ -151,10 +152,12 @@ void Dispatcher::run() {
   while (true) {
     Result<QueuedEvent> event = node_.next_event(std::nullopt);
     if (!event) {
-      if (event.error().code == ErrorCode::Forked) return;  // a callback forked: in the child this is a thread without a node
+      if (event.error().code == ErrorCode::Forked)
+        return;  // a callback forked: in the child this is a thread without a node
       const std::lock_guard lock(mutex_);
       if (ending_) return;
-      // The queue was empty when the interruption was seen, but an event may have come before the one who drains took the lock.
+      // The queue was empty when the interruption was seen, but an event may have come before the one who drains took
+      // the lock.
       event = node_.next_event(Duration());
       if (!event) {
         ++idle_count_;

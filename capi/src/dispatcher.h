@@ -1,5 +1,6 @@
-// How a handle's events are consumed: pulled by the user, or by callbacks that one dispatch thread runs. The dispatch thread is nothing
-// but a user who pulls: it takes event after event from the same queue and calls what is registered, in order, with no lock held.
+// How a handle's events are consumed: pulled by the user, or by callbacks that one dispatch thread runs. The dispatch
+// thread is nothing but a user who pulls: it takes event after event from the same queue and calls what is registered,
+// in order, with no lock held.
 #pragma once
 
 #include <condition_variable>
@@ -20,8 +21,7 @@
 
 namespace noex::capi {
 
-using Callback =
-    std::variant<noex_event_cb, noex_node_up_cb, noex_node_down_cb, noex_status_change_cb, noex_error_cb>;
+using Callback = std::variant<noex_event_cb, noex_node_up_cb, noex_node_down_cb, noex_status_change_cb, noex_error_cb>;
 
 class Dispatcher {
  public:
@@ -32,9 +32,10 @@ class Dispatcher {
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
 
-  // Fixes the handle to callbacks and starts the dispatch thread if it does not run yet. `destroy` is not called if this fails.
-  // Errors: State (the handle is pulled from), Internal (no thread).
-  [[nodiscard]] Result<noex_subscription> subscribe(uint32_t kinds, Callback callback, void* user_data, void (*destroy)(void*));
+  // Fixes the handle to callbacks and starts the dispatch thread if it does not run yet. `destroy` is not called if
+  // this fails. Errors: State (the handle is pulled from), Internal (no thread).
+  [[nodiscard]] Result<noex_subscription> subscribe(uint32_t kinds, Callback callback, void* user_data,
+                                                    void (*destroy)(void*));
   // After it the callback does not run any more; waits for a running call unless it is made in one. Errors: NotFound.
   [[nodiscard]] Status cancel(noex_subscription subscription);
   // Fixes the handle to pulling. Errors: State.
@@ -45,7 +46,8 @@ class Dispatcher {
   [[nodiscard]] bool on_own_thread() const;
   // Waits until the callbacks of all events that are queued now have run. Not on the own thread. Errors: Timeout.
   [[nodiscard]] Status drain(std::optional<Duration> timeout);
-  // Drops what is queued, waits for a running callback, ends the thread and destroys all subscriptions. Once; not on the own thread.
+  // Drops what is queued, waits for a running callback, ends the thread and destroys all subscriptions. Once; not on
+  // the own thread.
   void end();
 
  private:

@@ -1,6 +1,6 @@
-// The calling thread's last error, and the guard that every exported call goes through. The error lives in plain thread-local memory
-// without a destructor: it may be used by destructors of other thread-locals at thread exit, in any order, and by a call that failed
-// for want of memory.
+// The calling thread's last error, and the guard that every exported call goes through. The error lives in plain
+// thread-local memory without a destructor: it may be used by destructors of other thread-locals at thread exit, in any
+// order, and by a call that failed for want of memory.
 #pragma once
 
 #include <exception>
@@ -26,8 +26,8 @@ noex_status set_last_error(noex_status status, std::string_view message) noexcep
 // Ok if `pointer` is there, else InvalidArgument "`name` must not be NULL".
 [[nodiscard]] Status require(const void* pointer, const char* name);
 
-// Runs `body`, which returns a noex::Status, as the inside of an exported call: nothing is thrown into the caller's C, and whatever
-// went wrong becomes the status and the thread's last error.
+// Runs `body`, which returns a noex::Status, as the inside of an exported call: nothing is thrown into the caller's C,
+// and whatever went wrong becomes the status and the thread's last error.
 template <typename Body>
 [[nodiscard]] noex_status guard(Body&& body) noexcept {
   static_assert(std::is_same_v<decltype(body()), Status>);

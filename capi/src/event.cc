@@ -5,7 +5,8 @@
 
 namespace noex::capi {
 
-OwnedEvent::OwnedEvent(QueuedEvent queued, const NodeTable* view) : noex_event{}, source_(std::move(queued)), table_(view) {
+OwnedEvent::OwnedEvent(QueuedEvent queued, const NodeTable* view)
+    : noex_event{}, source_(std::move(queued)), table_(view) {
   struct_size = sizeof(noex_event);
   kind = static_cast<int32_t>(source_.kind());
   sequence = source_.sequence;

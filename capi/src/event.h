@@ -1,5 +1,5 @@
-// noex_event: one event of the core as C sees it, owning all that it points to. The same object serves a callback (on the stack of the
-// dispatch thread) and a caller who pulls (on the heap, until noex_event_free).
+// noex_event: one event of the core as C sees it, owning all that it points to. The same object serves a callback (on
+// the stack of the dispatch thread) and a caller who pulls (on the heap, until noex_event_free).
 #pragma once
 
 #include <string>

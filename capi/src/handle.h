@@ -15,7 +15,8 @@
 struct noex_cluster {
   explicit noex_cluster(std::unique_ptr<noex::Node> own_node) : node(std::move(own_node)), dispatcher(*node) {}
 
-  // In the child of a fork() nothing of the handle may be touched but this: a thread that is not there may hold its locks.
+  // In the child of a fork() nothing of the handle may be touched but this: a thread that is not there may hold its
+  // locks.
   [[nodiscard]] bool forked() const { return getpid() != pid_; }
 
   std::unique_ptr<noex::Node> node;
@@ -31,7 +32,8 @@ namespace noex::capi {
 [[nodiscard]] inline Status check_handle(const noex_cluster* cluster) {
   if (Status status = require(cluster, "cluster"); !status) return status;
   if (!cluster->forked()) return {};
-  return Error{ErrorCode::Forked, "this cluster handle belongs to the parent process: create a new one after fork()", {}};
+  return Error{
+      ErrorCode::Forked, "this cluster handle belongs to the parent process: create a new one after fork()", {}};
 }
 
 // noex_cluster_* times: negative is no limit.

@@ -14,7 +14,8 @@ Status check_waiting_call(const noex_cluster* cluster, const char* name, const c
   if (Status status = check_handle(cluster); !status) return status;
   if (!cluster->dispatcher.on_own_thread()) return {};
   return Error{ErrorCode::WrongThread,
-               std::string(name) + " was called inside a callback of the same handle, which it would wait for" + advice, {}};
+               std::string(name) + " was called inside a callback of the same handle, which it would wait for" + advice,
+               {}};
 }
 
 }  // namespace
@@ -43,7 +44,8 @@ noex_status noex_cluster_create(noex_cluster** out_cluster) {
 
 noex_status noex_cluster_start(noex_cluster* cluster, const noex_config* config) {
   return guard([&]() -> Status {
-    if (Status status = check_waiting_call(cluster, "noex_cluster_start", ": use noex_cluster_start_async there"); !status) {
+    if (Status status = check_waiting_call(cluster, "noex_cluster_start", ": use noex_cluster_start_async there");
+        !status) {
       return status;
     }
     if (Status status = require(config, "config"); !status) return status;
@@ -70,7 +72,8 @@ noex_status noex_cluster_start_async(noex_cluster* cluster, const noex_config* c
 
 noex_status noex_cluster_stop(noex_cluster* cluster) {
   return guard([&]() -> Status {
-    if (Status status = check_waiting_call(cluster, "noex_cluster_stop", ": use noex_cluster_stop_async there"); !status) {
+    if (Status status = check_waiting_call(cluster, "noex_cluster_stop", ": use noex_cluster_stop_async there");
+        !status) {
       return status;
     }
     if (Status status = cluster->node->stop(); !status) return status;

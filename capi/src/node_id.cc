@@ -1,5 +1,7 @@
 // Node ids on the caller's buffers.
 
+#include "model/node_id.h"
+
 #include <cstddef>
 #include <cstring>
 #include <string>
@@ -7,7 +9,6 @@
 
 #include "buffer.h"
 #include "error.h"
-#include "model/node_id.h"
 #include "noex_cluster.h"
 
 namespace noex::capi {

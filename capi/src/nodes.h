@@ -1,4 +1,5 @@
-// noex_nodes: an immutable list of members as C sees it. One allocation; the texts stay in the core's table, which it shares.
+// noex_nodes: an immutable list of members as C sees it. One allocation; the texts stay in the core's table, which it
+// shares.
 #pragma once
 
 #include <memory>

@@ -95,8 +95,8 @@ noex_status noex_cluster_nodes_version(const noex_cluster* cluster, uint64_t* ou
     if (!self) return self.error();
     const TableResult table = table_of(cluster);
     if (!table) return table.error();
-    // Tables and beats count anew with each start. An incarnation is a time in units of 1/65536 ms: fewer beats than that come in, so
-    // the sum of one run never reaches the next one's.
+    // Tables and beats count anew with each start. An incarnation is a time in units of 1/65536 ms: fewer beats than
+    // that come in, so the sum of one run never reaches the next one's.
     *out_version = self->incarnation + (*table)->version + (*table)->beats->load(std::memory_order_acquire);
     return {};
   });
@@ -141,7 +141,8 @@ noex_status noex_cluster_set_process_count(noex_cluster* cluster, int64_t count)
   return guard([&]() -> Status {
     if (Status status = check_handle(cluster); !status) return status;
     if (count < 0 || count > noex::capi::kProcessCountMax) {
-      return noex::capi::invalid_argument("invalid process count " + std::to_string(count) + ": it is a number from 0 to 2^53 - 1");
+      return noex::capi::invalid_argument("invalid process count " + std::to_string(count) +
+                                          ": it is a number from 0 to 2^53 - 1");
     }
     return cluster->node->set_process_count(count);
   });

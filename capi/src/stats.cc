@@ -47,7 +47,9 @@ noex_stats_snapshot::noex_stats_snapshot(const noex::NodeStats& stats) : rejecte
 
 extern "C" {
 
-const noex_stats* noex_stats_totals(const noex_stats_snapshot* stats) { return stats == nullptr ? nullptr : &stats->totals; }
+const noex_stats* noex_stats_totals(const noex_stats_snapshot* stats) {
+  return stats == nullptr ? nullptr : &stats->totals;
+}
 
 size_t noex_stats_peer_count(const noex_stats_snapshot* stats) { return stats == nullptr ? 0 : stats->peers.size(); }
 

@@ -1,4 +1,5 @@
-// The names of statuses, states, reasons, kinds and levels; and the proof that the numbers of the public header are the core's.
+// The names of statuses, states, reasons, kinds and levels; and the proof that the numbers of the public header are the
+// core's.
 
 #include <string_view>
 

@@ -4,8 +4,8 @@
  *   Terminal 2, joins through it:                   cluster_node worker1 4370 seed1@localhost:4369
  *   Terminal 3, finds seed1 by itself, by gossip:   cluster_node worker2 4371 worker1@localhost:4370
  *
- * Ctrl-C (or SIGTERM) stops it: the others hear a goodbye. The secret of the cluster, if it has one, comes from the environment
- * (NOEX_CLUSTER_SECRET), because an argument could be read by everyone on the machine.
+ * Ctrl-C (or SIGTERM) stops it: the others hear a goodbye. The secret of the cluster, if it has one, comes from the
+ * environment (NOEX_CLUSTER_SECRET), because an argument could be read by everyone on the machine.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -19,36 +19,41 @@
 
 enum { REPORT_INTERVAL_S = 10 };
 
-static void on_node_up(const noex_node *node, void *name) { printf("[%s] Node joined: %s\n", (const char *)name, node->id); }
-
-static void on_node_down(const char *id, int32_t reason, void *name) {
-  printf("[%s] Node left: %s (%s)\n", (const char *)name, id, noex_down_reason_name(reason));
+static void on_node_up(const noex_node* node, void* name) {
+  printf("[%s] Node joined: %s\n", (const char*)name, node->id);
 }
 
-static void on_status_change(int32_t status, void *name) {
-  printf("[%s] Cluster status: %s\n", (const char *)name, noex_cluster_status_name(status));
+static void on_node_down(const char* id, int32_t reason, void* name) {
+  printf("[%s] Node left: %s (%s)\n", (const char*)name, id, noex_down_reason_name(reason));
 }
 
-static void on_error(const noex_error *error, void *name) { fprintf(stderr, "[%s] %s\n", (const char *)name, error->message); }
+static void on_status_change(int32_t status, void* name) {
+  printf("[%s] Cluster status: %s\n", (const char*)name, noex_cluster_status_name(status));
+}
 
-static void print_connected(const noex_cluster *cluster, const char *name) {
-  noex_nodes *nodes;
+static void on_error(const noex_error* error, void* name) {
+  fprintf(stderr, "[%s] %s\n", (const char*)name, error->message);
+}
+
+static void print_connected(const noex_cluster* cluster, const char* name) {
+  noex_nodes* nodes;
   if (noex_cluster_nodes(cluster, &nodes) != NOEX_OK) return;
   printf("[%s] Connected to %zu nodes:\n", name, noex_nodes_connected_count(nodes));
   for (size_t i = 0; i < noex_nodes_count(nodes); i++) {
-    const noex_node *node = noex_nodes_at(nodes, i);
-    if (node->status == NOEX_NODE_CONNECTED) printf("  - %s (%lld processes)\n", node->id, (long long)node->process_count);
+    const noex_node* node = noex_nodes_at(nodes, i);
+    if (node->status == NOEX_NODE_CONNECTED)
+      printf("  - %s (%lld processes)\n", node->id, (long long)node->process_count);
   }
   noex_nodes_free(nodes);
 }
 
 /* Prints the reason of the last failure and returns the exit code for it. */
-static int failed(const char *what) {
+static int failed(const char* what) {
   fprintf(stderr, "%s: %s\n", what, noex_last_error());
   return 1;
 }
 
-static int watch(noex_cluster *cluster, char *name) {
+static int watch(noex_cluster* cluster, char* name) {
   noex_subscription unused;
   if (noex_cluster_on_node_up(cluster, on_node_up, name, NULL, &unused) != NOEX_OK ||
       noex_cluster_on_node_down(cluster, on_node_down, name, NULL, &unused) != NOEX_OK ||
@@ -60,17 +65,17 @@ static int watch(noex_cluster *cluster, char *name) {
 }
 
 /* Reports every few seconds, until one of `signals` (which are blocked) comes. */
-static void run(const noex_cluster *cluster, const char *name, const sigset_t *signals) {
+static void run(const noex_cluster* cluster, const char* name, const sigset_t* signals) {
   const struct timespec interval = {.tv_sec = REPORT_INTERVAL_S};
   while (sigtimedwait(signals, NULL, &interval) < 0) print_connected(cluster, name);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   if (argc < 3) {
     fprintf(stderr, "usage: %s NAME PORT [SEED...]\n", argv[0]);
     return 2;
   }
-  char *name = argv[1];
+  char* name = argv[1];
   setvbuf(stdout, NULL, _IOLBF, 0);
 
   /* Blocked here, taken in run(): no handler, so nothing is interrupted at a bad moment. */
@@ -84,14 +89,14 @@ int main(int argc, char **argv) {
   noex_config_init(&config, sizeof config);
   config.node_name = name;
   config.port = strtol(argv[2], NULL, 10);
-  config.seeds = (const char *const *)&argv[3];
+  config.seeds = (const char* const*)&argv[3];
   config.seeds_count = (size_t)(argc - 3);
   config.cluster_secret = getenv("NOEX_CLUSTER_SECRET");
   config.heartbeat_interval_ms = 2000; /* fast, for a demonstration */
   config.heartbeat_miss_threshold = 2;
 
   printf("Starting node: %s\n", name);
-  noex_cluster *cluster;
+  noex_cluster* cluster;
   if (noex_cluster_create(&cluster) != NOEX_OK) return failed("cannot create the node");
   int code = watch(cluster, name);
   if (code == 0 && noex_cluster_start(cluster, &config) != NOEX_OK) code = failed("cannot start");

@@ -4,19 +4,19 @@
 #include "support/check.h"
 #include "support/node.h"
 
-static noex_cluster *cluster;
+static noex_cluster* cluster;
 static int destroyed;
 
-static void count_destroy(void *user_data) {
+static void count_destroy(void* user_data) {
   (void)user_data;
   destroyed++;
 }
 
-static void on_event(const noex_event *event, void *user_data) { (void)event, (void)user_data; }
-static void on_up(const noex_node *node, void *user_data) { (void)node, (void)user_data; }
-static void on_down(const char *id, int32_t reason, void *user_data) { (void)id, (void)reason, (void)user_data; }
-static void on_status(int32_t status, void *user_data) { (void)status, (void)user_data; }
-static void on_error(const noex_error *error, void *user_data) { (void)error, (void)user_data; }
+static void on_event(const noex_event* event, void* user_data) { (void)event, (void)user_data; }
+static void on_up(const noex_node* node, void* user_data) { (void)node, (void)user_data; }
+static void on_down(const char* id, int32_t reason, void* user_data) { (void)id, (void)reason, (void)user_data; }
+static void on_status(int32_t status, void* user_data) { (void)status, (void)user_data; }
+static void on_error(const noex_error* error, void* user_data) { (void)error, (void)user_data; }
 
 static void lifecycle(void) {
   noex_config config;
@@ -36,13 +36,13 @@ static void lifecycle(void) {
 
 static void queries(void) {
   char buffer[8];
-  noex_nodes *nodes = (noex_nodes *)buffer;
+  noex_nodes* nodes = (noex_nodes*)buffer;
   uint64_t version;
   bool connected;
   size_t count;
   int64_t uptime;
   int32_t status;
-  noex_stats_snapshot *stats = (noex_stats_snapshot *)buffer;
+  noex_stats_snapshot* stats = (noex_stats_snapshot*)buffer;
   CHECK_STATUS(NOEX_EINVAL, noex_cluster_status(NULL, &status));
   CHECK_STATUS(NOEX_EINVAL, noex_cluster_status(cluster, NULL));
   CHECK_STATUS(NOEX_EINVAL, noex_cluster_local_id(NULL, buffer, sizeof buffer));
@@ -50,7 +50,7 @@ static void queries(void) {
   CHECK_STATUS(NOEX_EINVAL, noex_cluster_local_node(NULL, &nodes));
   CHECK(nodes == NULL);
   CHECK_STATUS(NOEX_EINVAL, noex_cluster_local_node(cluster, NULL));
-  nodes = (noex_nodes *)buffer;
+  nodes = (noex_nodes*)buffer;
   CHECK_STATUS(NOEX_EINVAL, noex_cluster_nodes(NULL, &nodes));
   CHECK(nodes == NULL);
   CHECK_STATUS(NOEX_EINVAL, noex_cluster_nodes(cluster, NULL));
@@ -87,7 +87,7 @@ static void snapshots(void) {
 
 static void events(void) {
   int fd = 77;
-  noex_event *event = (noex_event *)&fd;
+  noex_event* event = (noex_event*)&fd;
   CHECK_STATUS(NOEX_EINVAL, noex_cluster_event_fd(NULL, &fd));
   CHECK_STATUS(NOEX_EINVAL, noex_cluster_event_fd(cluster, NULL));
   CHECK_INT(77, fd);
@@ -130,7 +130,7 @@ static void registrations(void) {
 
 /* The id may not be wanted: a subscription that is never cancelled. */
 static void out_subscription_is_optional(void) {
-  noex_cluster *other = new_cluster();
+  noex_cluster* other = new_cluster();
   destroyed = 0;
   CHECK_OK(noex_cluster_on_node_up(other, on_up, NULL, count_destroy, NULL));
   noex_cluster_free(other);

@@ -1,4 +1,5 @@
-/* Callbacks: their thread and order, every call from inside them, cancelling, and that user data is destroyed exactly once. */
+/* Callbacks: their thread and order, every call from inside them, cancelling, and that user data is destroyed exactly
+ * once. */
 #include <errno.h>
 #include <noex_cluster.h>
 #include <pthread.h>
@@ -16,12 +17,13 @@ static void reset(void) {
   atomic_store(&destroyed, 0);
 }
 
-static void count_destroy(void *user_data) {
+static void count_destroy(void* user_data) {
   (void)user_data;
   atomic_fetch_add(&destroyed, 1);
 }
 
-/* --------------------------------------------------------------------------------------------------- threads and order */
+/* --------------------------------------------------------------------------------------------------- threads and order
+ */
 
 struct record {
   pthread_mutex_t mutex;
@@ -31,8 +33,8 @@ struct record {
   pthread_t thread;
 };
 
-static void write_down(const noex_event *event, void *user_data) {
-  struct record *record = user_data;
+static void write_down(const noex_event* event, void* user_data) {
+  struct record* record = user_data;
   pthread_mutex_lock(&record->mutex);
   CHECK(record->count < 64);
   if (record->count > 0) CHECK(pthread_equal(record->thread, pthread_self()));
@@ -45,7 +47,7 @@ static void write_down(const noex_event *event, void *user_data) {
 
 static void they_run_in_order_on_one_thread_of_their_own(void) {
   struct record record = {.mutex = PTHREAD_MUTEX_INITIALIZER};
-  noex_cluster *cluster = new_cluster();
+  noex_cluster* cluster = new_cluster();
   uint64_t operation;
   CHECK_OK(noex_cluster_on_event(cluster, NOEX_EVENT_STATUS | NOEX_EVENT_COMPLETION, write_down, &record, NULL, NULL));
   start_at(cluster, "a", 0, NULL);
@@ -67,7 +69,7 @@ static void they_run_in_order_on_one_thread_of_their_own(void) {
   noex_cluster_free(cluster);
 }
 
-static void slow(int32_t status, void *user_data) {
+static void slow(int32_t status, void* user_data) {
   (void)user_data;
   if (status == NOEX_CLUSTER_STOPPING) sleep_ms(150);
   if (status == NOEX_CLUSTER_STOPPED) atomic_fetch_add(&calls, 1);
@@ -75,7 +77,7 @@ static void slow(int32_t status, void *user_data) {
 
 static void a_blocking_stop_waits_for_slow_callbacks(void) {
   reset();
-  noex_cluster *cluster = new_cluster();
+  noex_cluster* cluster = new_cluster();
   CHECK_OK(noex_cluster_on_status_change(cluster, slow, NULL, NULL, NULL));
   start_at(cluster, "a", 0, NULL);
   CHECK_OK(noex_cluster_stop(cluster));
@@ -84,12 +86,12 @@ static void a_blocking_stop_waits_for_slow_callbacks(void) {
 }
 
 static char order[16];
-static void append(const noex_event *event, void *letter) {
+static void append(const noex_event* event, void* letter) {
   if (event->status == NOEX_CLUSTER_RUNNING) strncat(order, letter, 1);
 }
 
 static void several_run_in_the_order_of_registration(void) {
-  noex_cluster *cluster = new_cluster();
+  noex_cluster* cluster = new_cluster();
   noex_subscription second;
   CHECK_OK(noex_cluster_on_event(cluster, NOEX_EVENT_ALL, append, "a", NULL, NULL));
   CHECK_OK(noex_cluster_on_event(cluster, NOEX_EVENT_STATUS, append, "b", NULL, &second));
@@ -104,19 +106,19 @@ static void several_run_in_the_order_of_registration(void) {
   end_node(cluster);
 }
 
-static void count_up(const noex_node *node, void *name) {
+static void count_up(const noex_node* node, void* name) {
   CHECK_CONTAINS(node->id, name);
   CHECK_INT(NOEX_NODE_CONNECTED, node->status);
   atomic_fetch_add(&calls, 1);
 }
 
-static void count_down(const char *id, int32_t reason, void *name) {
+static void count_down(const char* id, int32_t reason, void* name) {
   CHECK_CONTAINS(id, name);
   CHECK_STR("graceful_shutdown", noex_down_reason_name(reason));
   atomic_fetch_add(&calls, 100);
 }
 
-static void count_error(const noex_error *error, void *user_data) {
+static void count_error(const noex_error* error, void* user_data) {
   (void)user_data;
   CHECK_STR("authentication", noex_error_kind_name(error->kind));
   atomic_fetch_add(&calls, 10000);
@@ -124,17 +126,17 @@ static void count_error(const noex_error *error, void *user_data) {
 
 static void the_short_forms_tell_of_their_kind(void) {
   reset();
-  noex_cluster *a = start_node("a", NULL, "secret");
+  noex_cluster* a = start_node("a", NULL, "secret");
   char id[NOEX_NODE_ID_SIZE_MAX + 1];
   read_id(a, id);
   CHECK_OK(noex_cluster_on_node_up(a, count_up, "b@127.0.0.1", count_destroy, NULL));
   CHECK_OK(noex_cluster_on_node_down(a, count_down, "b@127.0.0.1", count_destroy, NULL));
   CHECK_OK(noex_cluster_on_error(a, count_error, NULL, count_destroy, NULL));
-  noex_cluster *b = start_node("b", id, "secret");
+  noex_cluster* b = start_node("b", id, "secret");
   wait_count(&calls, 1);
   end_node(b);
   wait_count(&calls, 101);
-  noex_cluster *stranger = start_node("stranger", id, "wrong");
+  noex_cluster* stranger = start_node("stranger", id, "wrong");
   wait_count(&calls, 10101);
   end_node(stranger);
   end_node(a);
@@ -143,7 +145,7 @@ static void the_short_forms_tell_of_their_kind(void) {
 
 static void what_came_before_the_first_callback_is_delivered(void) {
   struct record record = {.mutex = PTHREAD_MUTEX_INITIALIZER};
-  noex_cluster *cluster = start_node("a", NULL, NULL);
+  noex_cluster* cluster = start_node("a", NULL, NULL);
   CHECK_OK(noex_cluster_on_event(cluster, NOEX_EVENT_STATUS, write_down, &record, NULL, NULL));
   CHECK_OK(noex_cluster_stop(cluster));
   CHECK_INT(4, record.count);
@@ -151,7 +153,7 @@ static void what_came_before_the_first_callback_is_delivered(void) {
   noex_cluster_free(cluster);
 }
 
-static void log_line(const noex_event *event, void *user_data) {
+static void log_line(const noex_event* event, void* user_data) {
   (void)user_data;
   CHECK(event->level >= NOEX_LOG_WARNING);
   if (strstr(event->message, "nobody@127.0.0.1:1") != NULL) atomic_fetch_add(&calls, 1);
@@ -159,7 +161,7 @@ static void log_line(const noex_event *event, void *user_data) {
 
 static void the_log_level_counts_for_callbacks_too(void) {
   reset();
-  noex_cluster *cluster = new_cluster();
+  noex_cluster* cluster = new_cluster();
   CHECK_OK(noex_cluster_on_event(cluster, NOEX_EVENT_LOG, log_line, NULL, NULL, NULL));
   CHECK_OK(noex_cluster_select_events(cluster, 0, NOEX_LOG_WARNING)); /* the kinds follow from the callbacks */
   start_at(cluster, "a", 0, "nobody@127.0.0.1:1");
@@ -167,16 +169,17 @@ static void the_log_level_counts_for_callbacks_too(void) {
   end_node(cluster);
 }
 
-/* ------------------------------------------------------------------------------------------------------- calls from inside */
+/* ------------------------------------------------------------------------------------------------------- calls from
+ * inside */
 
 struct inside {
-  noex_cluster *cluster;
+  noex_cluster* cluster;
   noex_subscription own, other;
 };
 
-static void call_everything(const noex_event *event, void *user_data) {
-  struct inside *inside = user_data;
-  noex_cluster *cluster = inside->cluster;
+static void call_everything(const noex_event* event, void* user_data) {
+  struct inside* inside = user_data;
+  noex_cluster* cluster = inside->cluster;
   if (event->status != NOEX_CLUSTER_RUNNING) return;
   noex_config config;
   test_config(&config, "b");
@@ -189,7 +192,7 @@ static void call_everything(const noex_event *event, void *user_data) {
   char id[NOEX_NODE_ID_SIZE_MAX + 1];
   read_id(cluster, id);
   CHECK_INT(NOEX_CLUSTER_RUNNING, status_of(cluster));
-  noex_nodes *nodes;
+  noex_nodes* nodes;
   CHECK_OK(noex_cluster_nodes(cluster, &nodes));
   noex_nodes_free(nodes);
   CHECK_OK(noex_cluster_local_node(cluster, &nodes));
@@ -203,7 +206,7 @@ static void call_everything(const noex_event *event, void *user_data) {
   int64_t uptime;
   CHECK_OK(noex_cluster_uptime_ms(cluster, &uptime));
   CHECK_OK(noex_cluster_set_process_count(cluster, 1));
-  noex_stats_snapshot *stats;
+  noex_stats_snapshot* stats;
   CHECK_OK(noex_cluster_stats(cluster, &stats));
   noex_stats_free(stats);
   CHECK_OK(noex_cluster_select_events(cluster, NOEX_EVENT_ALL, NOEX_LOG_INFO));
@@ -213,7 +216,7 @@ static void call_everything(const noex_event *event, void *user_data) {
   CHECK_OK(noex_cluster_on_event(cluster, NOEX_EVENT_ALL, call_everything, inside, count_destroy, &extra));
   CHECK_OK(noex_cluster_cancel(cluster, extra));
   /* A node of another handle is nobody's business here: it may start, stop and be freed. */
-  noex_cluster *another = start_node("another", NULL, NULL);
+  noex_cluster* another = start_node("another", NULL, NULL);
   end_node(another);
   CHECK_OK(noex_cluster_stop_async(cluster, NULL));
   atomic_fetch_add(&calls, 1);
@@ -234,7 +237,7 @@ static void every_call_may_be_made_inside(void) {
   CHECK_INT(2, atomic_load(&destroyed));
 }
 
-static void free_inside(int32_t status, void *cluster) {
+static void free_inside(int32_t status, void* cluster) {
   if (status == NOEX_CLUSTER_RUNNING) noex_cluster_free(cluster);
 }
 
@@ -247,7 +250,7 @@ static void free_inside_is_a_checked_abort(void) {
   CHECK(child >= 0);
   if (child == 0) {
     dup2(pipe_fds[1], STDERR_FILENO);
-    noex_cluster *cluster = new_cluster();
+    noex_cluster* cluster = new_cluster();
     CHECK_OK(noex_cluster_on_status_change(cluster, free_inside, cluster, NULL, NULL));
     start_at(cluster, "a", 0, NULL);
     _exit(99);
@@ -255,7 +258,8 @@ static void free_inside_is_a_checked_abort(void) {
   CHECK(close(pipe_fds[1]) == 0);
   char said[4096] = "";
   size_t size = 0;
-  for (ssize_t got; size < sizeof said - 1 && (got = read(pipe_fds[0], said + size, sizeof said - 1 - size)) > 0;) size += (size_t)got;
+  for (ssize_t got; size < sizeof said - 1 && (got = read(pipe_fds[0], said + size, sizeof said - 1 - size)) > 0;)
+    size += (size_t)got;
   int outcome = 0;
   CHECK(waitpid(child, &outcome, 0) == child);
   CHECK(WIFSIGNALED(outcome) && WTERMSIG(outcome) == SIGABRT);
@@ -263,10 +267,11 @@ static void free_inside_is_a_checked_abort(void) {
   CHECK(close(pipe_fds[0]) == 0);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- cancelling */
+/* -------------------------------------------------------------------------------------------------------------
+ * cancelling */
 
-static void cancel_oneself(const noex_event *event, void *user_data) {
-  struct inside *inside = user_data;
+static void cancel_oneself(const noex_event* event, void* user_data) {
+  struct inside* inside = user_data;
   (void)event;
   CHECK_OK(noex_cluster_cancel(inside->cluster, inside->own));
   CHECK_STATUS(NOEX_ENOTFOUND, noex_cluster_cancel(inside->cluster, inside->own));
@@ -277,7 +282,8 @@ static void cancel_oneself(const noex_event *event, void *user_data) {
 static void one_may_cancel_oneself_inside(void) {
   reset();
   struct inside inside = {.cluster = new_cluster()};
-  CHECK_OK(noex_cluster_on_event(inside.cluster, NOEX_EVENT_STATUS, cancel_oneself, &inside, count_destroy, &inside.own));
+  CHECK_OK(
+      noex_cluster_on_event(inside.cluster, NOEX_EVENT_STATUS, cancel_oneself, &inside, count_destroy, &inside.own));
   start_at(inside.cluster, "a", 0, NULL);
   CHECK_INT(1, atomic_load(&calls)); /* `starting` only */
   CHECK_INT(1, atomic_load(&destroyed));
@@ -286,10 +292,12 @@ static void one_may_cancel_oneself_inside(void) {
   CHECK_INT(1, atomic_load(&destroyed));
 }
 
-static void never(const noex_event *event, void *user_data) { CHECK_FAIL("called with kind %d %p", (int)event->kind, user_data); }
+static void never(const noex_event* event, void* user_data) {
+  CHECK_FAIL("called with kind %d %p", (int)event->kind, user_data);
+}
 
-static void cancel_the_other(const noex_event *event, void *user_data) {
-  struct inside *inside = user_data;
+static void cancel_the_other(const noex_event* event, void* user_data) {
+  struct inside* inside = user_data;
   if (event->status != NOEX_CLUSTER_STARTING) return;
   CHECK_OK(noex_cluster_cancel(inside->cluster, inside->other));
   CHECK_INT(1, atomic_load(&destroyed));
@@ -308,7 +316,7 @@ static void one_may_cancel_a_later_one_inside(void) {
 
 static atomic_int entered, left;
 
-static void linger(const noex_event *event, void *user_data) {
+static void linger(const noex_event* event, void* user_data) {
   (void)event, (void)user_data;
   atomic_fetch_add(&entered, 1);
   sleep_ms(200);
@@ -318,7 +326,7 @@ static void linger(const noex_event *event, void *user_data) {
 
 static void cancel_waits_for_a_running_call(void) {
   reset();
-  noex_cluster *cluster = new_cluster();
+  noex_cluster* cluster = new_cluster();
   noex_subscription subscription;
   CHECK_OK(noex_cluster_on_event(cluster, NOEX_EVENT_STATUS, linger, NULL, count_destroy, &subscription));
   noex_config config;
@@ -337,8 +345,9 @@ static void free_waits_for_a_running_call_and_runs_no_other(void) {
   reset();
   atomic_store(&entered, 0);
   atomic_store(&left, 0);
-  noex_cluster *cluster = new_cluster();
-  for (int i = 0; i < 3; i++) CHECK_OK(noex_cluster_on_event(cluster, NOEX_EVENT_STATUS, linger, NULL, count_destroy, NULL));
+  noex_cluster* cluster = new_cluster();
+  for (int i = 0; i < 3; i++)
+    CHECK_OK(noex_cluster_on_event(cluster, NOEX_EVENT_STATUS, linger, NULL, count_destroy, NULL));
   noex_config config;
   test_config(&config, "a");
   CHECK_OK(noex_cluster_start_async(cluster, &config, NULL));
@@ -349,13 +358,13 @@ static void free_waits_for_a_running_call_and_runs_no_other(void) {
   CHECK_INT(3, atomic_load(&destroyed));
 }
 
-static void *cancel_in_a_thread(void *user_data) {
-  struct inside *inside = user_data;
+static void* cancel_in_a_thread(void* user_data) {
+  struct inside* inside = user_data;
   noex_cluster_cancel(inside->cluster, inside->own) == NOEX_OK ? atomic_fetch_add(&calls, 1) : 0;
   return NULL;
 }
 
-static void nothing(const noex_event *event, void *user_data) { (void)event, (void)user_data; }
+static void nothing(const noex_event* event, void* user_data) { (void)event, (void)user_data; }
 
 /* Many threads want to cancel the same one: one of them does. */
 static void one_cancellation_wins(void) {
@@ -373,8 +382,8 @@ static void one_cancellation_wins(void) {
   end_node(inside.cluster);
 }
 
-static void cancel_while_destroyed(void *user_data) {
-  struct inside *inside = user_data;
+static void cancel_while_destroyed(void* user_data) {
+  struct inside* inside = user_data;
   atomic_fetch_add(&destroyed, 1);
   CHECK_OK(noex_cluster_cancel(inside->cluster, inside->other)); /* no lock of ours is held */
 }
@@ -383,15 +392,17 @@ static void destroy_may_call_the_library(void) {
   reset();
   struct inside inside = {.cluster = new_cluster()};
   CHECK_OK(noex_cluster_on_event(inside.cluster, NOEX_EVENT_ALL, nothing, NULL, count_destroy, &inside.other));
-  CHECK_OK(noex_cluster_on_event(inside.cluster, NOEX_EVENT_ALL, nothing, &inside, cancel_while_destroyed, &inside.own));
+  CHECK_OK(
+      noex_cluster_on_event(inside.cluster, NOEX_EVENT_ALL, nothing, &inside, cancel_while_destroyed, &inside.own));
   CHECK_OK(noex_cluster_cancel(inside.cluster, inside.own));
   CHECK_INT(2, atomic_load(&destroyed));
   noex_cluster_free(inside.cluster);
   CHECK_INT(2, atomic_load(&destroyed));
 }
 
-/* A callback that blocks for long does not make its node look dead: another node, with short patience, reports nothing. */
-static void block_for_long(int32_t status, void *user_data) {
+/* A callback that blocks for long does not make its node look dead: another node, with short patience, reports nothing.
+ */
+static void block_for_long(int32_t status, void* user_data) {
   (void)user_data;
   if (status == NOEX_CLUSTER_RUNNING) {
     atomic_fetch_add(&entered, 1);
@@ -407,15 +418,15 @@ static void a_blocked_callback_does_not_look_dead(void) {
   test_config(&config, "watcher");
   config.heartbeat_interval_ms = 300;
   config.heartbeat_miss_threshold = 5;
-  noex_cluster *watcher = new_cluster();
+  noex_cluster* watcher = new_cluster();
   CHECK_OK(noex_cluster_start(watcher, &config));
   char id[NOEX_NODE_ID_SIZE_MAX + 1];
   read_id(watcher, id);
-  const char *seed = id;
+  const char* seed = id;
   config.node_name = "blocked";
   config.seeds = &seed;
   config.seeds_count = 1;
-  noex_cluster *blocked = new_cluster();
+  noex_cluster* blocked = new_cluster();
   CHECK_OK(noex_cluster_on_status_change(blocked, block_for_long, NULL, NULL, NULL));
   CHECK_OK(noex_cluster_start_async(blocked, &config, NULL));
   wait_count(&entered, 1);

@@ -9,7 +9,8 @@ static void has_the_documented_defaults(void) {
   memset(&config, 0xAA, sizeof config);
   noex_config_init(&config, sizeof config);
   CHECK_INT(sizeof config, config.struct_size);
-  CHECK(config.node_name == NULL && config.advertise_host == NULL && config.cluster_secret == NULL && config.cluster_name == NULL);
+  CHECK(config.node_name == NULL && config.advertise_host == NULL && config.cluster_secret == NULL &&
+        config.cluster_name == NULL);
   CHECK_STR("0.0.0.0", config.host);
   CHECK_INT(4369, config.port);
   CHECK(!config.port_auto);
@@ -30,12 +31,13 @@ static noex_config valid(void) {
   return config;
 }
 
-static void expect_refused(noex_config config, const char *part) {
+static void expect_refused(noex_config config, const char* part) {
   CHECK_STATUS(NOEX_ECONFIG, noex_config_validate(&config));
   CHECK_CONTAINS(noex_last_error(), part);
 }
 
-/* EXPECT_REFUSED(field, value, part): the valid configuration with this one change is refused, and the message has this part. */
+/* EXPECT_REFUSED(field, value, part): the valid configuration with this one change is refused, and the message has this
+ * part. */
 #define EXPECT_REFUSED(field, value, part) \
   do {                                     \
     noex_config changed = valid();         \
@@ -82,7 +84,7 @@ static void names_options_as_the_caller_does(void) {
   CHECK_STATUS(NOEX_EINVAL, noex_config_check_option(NULL, NOEX_KEYS_SNAKE));
 }
 
-static void expect_seed(const char *seed, const char *part) {
+static void expect_seed(const char* seed, const char* part) {
   noex_config config = valid();
   config.seeds = &seed;
   config.seeds_count = 1;
@@ -110,7 +112,7 @@ static void refuses_senseless_structs(void) {
   noex_config config = valid();
   config.seeds_count = 1;
   CHECK_STATUS(NOEX_EINVAL, noex_config_validate(&config));
-  const char *seeds[] = {"a@h:1", NULL};
+  const char* seeds[] = {"a@h:1", NULL};
   config.seeds = seeds;
   config.seeds_count = 2;
   CHECK_STATUS(NOEX_EINVAL, noex_config_validate(&config));
@@ -138,7 +140,7 @@ static void takes_a_smaller_struct(void) {
   CHECK_INT(older, caller.config.struct_size);
   CHECK_STR("0.0.0.0", caller.config.host);
   unsigned char behind;
-  memcpy(&behind, (unsigned char *)&caller.config + older, 1);
+  memcpy(&behind, (unsigned char*)&caller.config + older, 1);
   CHECK_INT(0xAA, behind); /* init wrote nothing beyond the caller's struct */
   caller.config.node_name = "older";
   CHECK_OK(noex_config_validate(&caller.config)); /* 0xAAAA... would be no valid secret pointer, nor interval */

@@ -1,5 +1,5 @@
-/* The library loaded at run time, as a plugin or another language's foreign-function interface does it: by path, names looked up, and
- * closed while its threads may still run. This program is not linked with it. */
+/* The library loaded at run time, as a plugin or another language's foreign-function interface does it: by path, names
+ * looked up, and closed while its threads may still run. This program is not linked with it. */
 #include <dlfcn.h>
 #include <noex_cluster.h>
 #include <pthread.h>
@@ -11,25 +11,25 @@
 #include "support/check.h"
 
 /* Every function has the type that the header gives it. */
-#define LOOK_UP(library, name)                                 \
-  __typeof__(&name) name##_found;                              \
-  do {                                                         \
-    void *symbol = dlsym(library, #name);                      \
-    if (symbol == NULL) CHECK_FAIL("%s is not there", #name);  \
-    memcpy(&name##_found, &symbol, sizeof symbol);             \
+#define LOOK_UP(library, name)                                \
+  __typeof__(&name) name##_found;                             \
+  do {                                                        \
+    void* symbol = dlsym(library, #name);                     \
+    if (symbol == NULL) CHECK_FAIL("%s is not there", #name); \
+    memcpy(&name##_found, &symbol, sizeof symbol);            \
   } while (0)
 
-static const char *path;
+static const char* path;
 
-static void *open_library(void) {
-  void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+static void* open_library(void) {
+  void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (library == NULL) CHECK_FAIL("%s", dlerror());
   return library;
 }
 
 /* With RTLD_LOCAL nothing of it is seen by others: not even by us. */
 static void it_keeps_to_itself(void) {
-  void *library = open_library();
+  void* library = open_library();
   CHECK(dlsym(RTLD_DEFAULT, "noex_version") == NULL);
   CHECK(dlsym(library, "uv_run") == NULL);
   CHECK(dlsym(library, "sodium_init") == NULL);
@@ -39,7 +39,7 @@ static void it_keeps_to_itself(void) {
 }
 
 static void a_node_runs_and_stops(void) {
-  void *library = open_library();
+  void* library = open_library();
   LOOK_UP(library, noex_cluster_create);
   LOOK_UP(library, noex_cluster_start);
   LOOK_UP(library, noex_cluster_stop);
@@ -53,7 +53,7 @@ static void a_node_runs_and_stops(void) {
   config.host = "127.0.0.1";
   config.port_auto = true;
   for (int i = 0; i < 3; i++) {
-    noex_cluster *cluster = NULL;
+    noex_cluster* cluster = NULL;
     char id[NOEX_NODE_ID_SIZE_MAX + 1];
     CHECK(noex_cluster_create_found(&cluster) == NOEX_OK);
     if (noex_cluster_start_found(cluster, &config) != NOEX_OK) CHECK_FAIL("%s", noex_last_error_found());
@@ -67,7 +67,7 @@ static void a_node_runs_and_stops(void) {
 
 /* Closed with a node that runs: the code must stay, for its threads are in it. */
 static void it_is_never_unmapped(void) {
-  void *library = open_library();
+  void* library = open_library();
   LOOK_UP(library, noex_cluster_create);
   LOOK_UP(library, noex_cluster_start);
   LOOK_UP(library, noex_cluster_status);
@@ -79,7 +79,7 @@ static void it_is_never_unmapped(void) {
   config.host = "127.0.0.1";
   config.port_auto = true;
   config.heartbeat_interval_ms = 100;
-  noex_cluster *cluster = NULL;
+  noex_cluster* cluster = NULL;
   CHECK(noex_cluster_create_found(&cluster) == NOEX_OK);
   CHECK(noex_cluster_start_found(cluster, &config) == NOEX_OK);
   CHECK(dlclose(library) == 0);
@@ -88,12 +88,12 @@ static void it_is_never_unmapped(void) {
   int32_t status = 0;
   CHECK(noex_cluster_status_found(cluster, &status) == NOEX_OK);
   CHECK_INT(NOEX_CLUSTER_RUNNING, status);
-  void *again = open_library();
+  void* again = open_library();
   CHECK(again == library);
   noex_cluster_free_found(cluster);
 }
 
-static void *fail_in_a_thread(void *library) {
+static void* fail_in_a_thread(void* library) {
   LOOK_UP(library, noex_node_id_parse);
   LOOK_UP(library, noex_last_error);
   CHECK(noex_node_id_parse_found("x", 1, NULL) == NOEX_ENODEID);
@@ -103,7 +103,7 @@ static void *fail_in_a_thread(void *library) {
 
 /* A thread that has used the library ends after it was closed. */
 static void threads_may_outlive_it(void) {
-  void *library = open_library();
+  void* library = open_library();
   for (int i = 0; i < 20; i++) {
     pthread_t thread;
     CHECK(pthread_create(&thread, NULL, fail_in_a_thread, library) == 0);
@@ -113,7 +113,7 @@ static void threads_may_outlive_it(void) {
 }
 
 int main(void) {
-  const char *given = getenv("NOEX_LIBRARY");
+  const char* given = getenv("NOEX_LIBRARY");
   path = given != NULL ? given : NOEX_LIBRARY_PATH;
   RUN(it_keeps_to_itself);
   RUN(a_node_runs_and_stops);

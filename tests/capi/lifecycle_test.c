@@ -8,20 +8,20 @@
 #include "support/node.h"
 
 static void a_new_handle_is_stopped(void) {
-  noex_cluster *cluster = new_cluster();
+  noex_cluster* cluster = new_cluster();
   CHECK_INT(NOEX_CLUSTER_STOPPED, status_of(cluster));
   CHECK_OK(noex_cluster_wait(cluster, -1));
   noex_cluster_free(cluster);
 }
 
-static void expect_not_started(noex_cluster *cluster) {
+static void expect_not_started(noex_cluster* cluster) {
   char id[NOEX_NODE_ID_SIZE_MAX + 1] = "untouched";
-  noex_nodes *nodes;
+  noex_nodes* nodes;
   uint64_t version;
   bool connected;
   size_t count;
   int64_t uptime;
-  noex_stats_snapshot *stats;
+  noex_stats_snapshot* stats;
   CHECK_STATUS(NOEX_ENOTSTARTED, noex_cluster_local_id(cluster, id, sizeof id));
   CHECK_STR("untouched", id);
   CHECK_CONTAINS(noex_last_error(), "not started");
@@ -37,7 +37,7 @@ static void expect_not_started(noex_cluster *cluster) {
 }
 
 static void queries_need_a_running_node(void) {
-  noex_cluster *cluster = new_cluster();
+  noex_cluster* cluster = new_cluster();
   expect_not_started(cluster);
   CHECK_OK(noex_cluster_set_process_count(cluster, 3)); /* stays over start */
   start_at(cluster, "a", 0, NULL);
@@ -45,10 +45,10 @@ static void queries_need_a_running_node(void) {
   read_id(cluster, id);
   CHECK_CONTAINS(id, "a@127.0.0.1:");
   CHECK_STATUS(NOEX_EBUFFER, noex_cluster_local_id(cluster, small, sizeof small));
-  noex_nodes *self;
+  noex_nodes* self;
   CHECK_OK(noex_cluster_local_node(cluster, &self));
   CHECK_INT(1, noex_nodes_count(self));
-  const noex_node *node = noex_nodes_at(self, 0);
+  const noex_node* node = noex_nodes_at(self, 0);
   CHECK_STR(id, node->id);
   CHECK_STR("127.0.0.1", node->host);
   CHECK_INT(port_of(id), node->port);
@@ -62,7 +62,7 @@ static void queries_need_a_running_node(void) {
 }
 
 static void stop_before_start_and_twice(void) {
-  noex_cluster *cluster = new_cluster();
+  noex_cluster* cluster = new_cluster();
   CHECK_OK(noex_cluster_stop(cluster));
   CHECK_OK(noex_cluster_stop(cluster));
   start_at(cluster, "a", 0, NULL);
@@ -73,7 +73,7 @@ static void stop_before_start_and_twice(void) {
 }
 
 static void a_second_start_is_refused(void) {
-  noex_cluster *cluster = start_node("a", NULL, NULL);
+  noex_cluster* cluster = start_node("a", NULL, NULL);
   noex_config config;
   test_config(&config, "b");
   CHECK_STATUS(NOEX_ERUNNING, noex_cluster_start(cluster, &config));
@@ -86,11 +86,11 @@ static void a_second_start_is_refused(void) {
 }
 
 static void starts_again_after_stop(void) {
-  noex_cluster *cluster = new_cluster();
+  noex_cluster* cluster = new_cluster();
   uint64_t last = 0;
   for (int i = 0; i < 5; i++) {
     start_at(cluster, "a", 0, NULL);
-    noex_nodes *self;
+    noex_nodes* self;
     CHECK_OK(noex_cluster_local_node(cluster, &self));
     CHECK(noex_nodes_at(self, 0)->incarnation != last); /* each run is one of its own */
     last = noex_nodes_at(self, 0)->incarnation;
@@ -101,7 +101,7 @@ static void starts_again_after_stop(void) {
 }
 
 static void a_bad_configuration_changes_nothing(void) {
-  noex_cluster *cluster = new_cluster();
+  noex_cluster* cluster = new_cluster();
   noex_config config;
   test_config(&config, "no good name");
   CHECK_STATUS(NOEX_ECONFIG, noex_cluster_start(cluster, &config));
@@ -109,13 +109,13 @@ static void a_bad_configuration_changes_nothing(void) {
   uint64_t operation = 77;
   CHECK_STATUS(NOEX_ECONFIG, noex_cluster_start_async(cluster, &config, &operation));
   CHECK_INT(77, operation);
-  noex_event *event;
+  noex_event* event;
   CHECK_STATUS(NOEX_ETIMEOUT, noex_cluster_next_event(cluster, 0, &event)); /* not even `starting` was told */
   start_at(cluster, "a", 0, NULL);
   end_node(cluster);
 }
 
-static void check_bind_failure(const noex_error *error, int64_t port) {
+static void check_bind_failure(const noex_error* error, int64_t port) {
   CHECK_INT(NOEX_EBIND, error->status);
   CHECK_STR("EADDRINUSE", error->code);
   CHECK_INT(EADDRINUSE, error->os_error);
@@ -131,7 +131,7 @@ static void check_bind_failure(const noex_error *error, int64_t port) {
 static void a_taken_port_is_said_and_can_be_retried(void) {
   int64_t port;
   const int taken = listen_somewhere(&port);
-  noex_cluster *cluster = new_cluster();
+  noex_cluster* cluster = new_cluster();
   noex_config config;
   test_config(&config, "a");
   config.port_auto = false;
@@ -141,7 +141,7 @@ static void a_taken_port_is_said_and_can_be_retried(void) {
   CHECK_INT(NOEX_CLUSTER_STOPPED, status_of(cluster));
   uint64_t operation;
   CHECK_OK(noex_cluster_start_async(cluster, &config, &operation)); /* here the end comes as an event */
-  noex_event *event = wait_event(cluster, NOEX_EVENT_COMPLETION, NULL);
+  noex_event* event = wait_event(cluster, NOEX_EVENT_COMPLETION, NULL);
   CHECK_INT(operation, event->operation);
   CHECK_INT(NOEX_OPERATION_START, event->operation_kind);
   CHECK(event->error != NULL);
@@ -153,7 +153,7 @@ static void a_taken_port_is_said_and_can_be_retried(void) {
 }
 
 static void a_host_that_is_nobody_s_is_said(void) {
-  noex_cluster *cluster = new_cluster();
+  noex_cluster* cluster = new_cluster();
   noex_config config;
   test_config(&config, "a");
   config.host = "192.0.2.1"; /* TEST-NET-1: no machine has it */
@@ -164,14 +164,14 @@ static void a_host_that_is_nobody_s_is_said(void) {
 }
 
 static void asynchronous_ends_come_as_events_in_order(void) {
-  noex_cluster *cluster = new_cluster();
+  noex_cluster* cluster = new_cluster();
   noex_config config;
   test_config(&config, "a");
   uint64_t start, stop, again;
   CHECK_OK(noex_cluster_start_async(cluster, &config, &start));
   wait_status(cluster, NOEX_CLUSTER_STARTING);
   wait_status(cluster, NOEX_CLUSTER_RUNNING);
-  noex_event *event = wait_event(cluster, NOEX_EVENT_COMPLETION, NULL);
+  noex_event* event = wait_event(cluster, NOEX_EVENT_COMPLETION, NULL);
   CHECK_INT(start, event->operation);
   CHECK_INT(NOEX_OPERATION_START, event->operation_kind);
   CHECK(event->error == NULL);
@@ -201,9 +201,9 @@ static void a_stop_ends_a_pending_start(void) {
   const int silent = listen_somewhere(&port);
   char seed[64];
   snprintf(seed, sizeof seed, "silent@127.0.0.1:%d", (int)port);
-  const char *seeds[] = {seed};
+  const char* seeds[] = {seed};
   for (int round = 0; round < 10; round++) {
-    noex_cluster *cluster = new_cluster();
+    noex_cluster* cluster = new_cluster();
     noex_config config;
     test_config(&config, "a");
     config.seeds = seeds;
@@ -219,7 +219,7 @@ static void a_stop_ends_a_pending_start(void) {
 }
 
 static void wait_waits_until_stopped(void) {
-  noex_cluster *cluster = start_node("a", NULL, NULL);
+  noex_cluster* cluster = start_node("a", NULL, NULL);
   CHECK_STATUS(NOEX_ETIMEOUT, noex_cluster_wait(cluster, 0));
   const int64_t before = now_ms();
   CHECK_STATUS(NOEX_ETIMEOUT, noex_cluster_wait(cluster, 50));
@@ -232,7 +232,7 @@ static void wait_waits_until_stopped(void) {
 
 static void free_ends_whatever_is_going_on(void) {
   for (int round = 0; round < 20; round++) {
-    noex_cluster *cluster = new_cluster();
+    noex_cluster* cluster = new_cluster();
     noex_config config;
     test_config(&config, "a");
     CHECK_OK(noex_cluster_start_async(cluster, &config, NULL));
@@ -244,7 +244,7 @@ static void free_ends_whatever_is_going_on(void) {
 }
 
 static void free_gives_the_port_back(void) {
-  noex_cluster *cluster = start_node("a", NULL, NULL);
+  noex_cluster* cluster = start_node("a", NULL, NULL);
   char id[NOEX_NODE_ID_SIZE_MAX + 1];
   read_id(cluster, id);
   noex_cluster_free(cluster);
@@ -255,17 +255,18 @@ static void free_gives_the_port_back(void) {
 
 enum { THREADS = 8, ROUNDS = 25 };
 
-static void *start_and_stop(void *argument) {
-  noex_cluster *cluster = argument;
+static void* start_and_stop(void* argument) {
+  noex_cluster* cluster = argument;
   noex_config config;
   test_config(&config, "shared");
   for (int i = 0; i < ROUNDS; i++) {
     const noex_status status = noex_cluster_start(cluster, &config);
-    if (status != NOEX_OK && status != NOEX_ERUNNING && status != NOEX_EABORTED) CHECK_FAIL("start: %s", noex_last_error());
-    noex_nodes *nodes = NULL;
+    if (status != NOEX_OK && status != NOEX_ERUNNING && status != NOEX_EABORTED)
+      CHECK_FAIL("start: %s", noex_last_error());
+    noex_nodes* nodes = NULL;
     if (noex_cluster_nodes(cluster, &nodes) == NOEX_OK) CHECK_INT(0, noex_nodes_count(nodes));
     noex_nodes_free(nodes);
-    noex_stats_snapshot *stats = NULL;
+    noex_stats_snapshot* stats = NULL;
     const noex_status answer = noex_cluster_stats(cluster, &stats);
     if (answer != NOEX_OK && answer != NOEX_ENOTSTARTED) CHECK_FAIL("stats: %s", noex_last_error());
     noex_stats_free(stats);
@@ -275,7 +276,7 @@ static void *start_and_stop(void *argument) {
 }
 
 static void many_threads_may_start_and_stop_one_handle(void) {
-  noex_cluster *cluster = new_cluster();
+  noex_cluster* cluster = new_cluster();
   pthread_t threads[THREADS];
   for (int i = 0; i < THREADS; i++) CHECK(pthread_create(&threads[i], NULL, start_and_stop, cluster) == 0);
   for (int i = 0; i < THREADS; i++) CHECK(pthread_join(threads[i], NULL) == 0);

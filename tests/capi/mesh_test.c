@@ -1,4 +1,5 @@
-/* Nodes of one process see each other: ups, downs and their reasons, restarts, secrets, aliases, lists and statistics. */
+/* Nodes of one process see each other: ups, downs and their reasons, restarts, secrets, aliases, lists and statistics.
+ */
 #include <noex_cluster.h>
 
 #include "support/check.h"
@@ -8,9 +9,9 @@ typedef char node_id[NOEX_NODE_ID_SIZE_MAX + 1];
 
 static void two_meet_and_part_politely(void) {
   node_id first, second;
-  noex_cluster *a = start_node("a", NULL, NULL);
+  noex_cluster* a = start_node("a", NULL, NULL);
   read_id(a, first);
-  noex_cluster *b = start_node("b", first, NULL);
+  noex_cluster* b = start_node("b", first, NULL);
   read_id(b, second);
   wait_up(a, second);
   wait_up(b, first);
@@ -28,9 +29,9 @@ static void two_meet_and_part_politely(void) {
 
 static void free_says_no_goodbye(void) {
   node_id first, second;
-  noex_cluster *a = start_node("a", NULL, NULL);
+  noex_cluster* a = start_node("a", NULL, NULL);
   read_id(a, first);
-  noex_cluster *b = start_node("b", first, NULL);
+  noex_cluster* b = start_node("b", first, NULL);
   read_id(b, second);
   wait_up(a, second);
   noex_cluster_free(b);
@@ -41,7 +42,7 @@ static void free_says_no_goodbye(void) {
 /* The third knows only the second: the first it hears of by gossip. */
 static void a_third_is_found_by_gossip(void) {
   node_id ids[3];
-  noex_cluster *nodes[3];
+  noex_cluster* nodes[3];
   nodes[0] = start_node("a", NULL, "s");
   read_id(nodes[0], ids[0]);
   nodes[1] = start_node("b", ids[0], "s");
@@ -51,12 +52,12 @@ static void a_third_is_found_by_gossip(void) {
   for (int i = 0; i < 3; i++) {
     int seen = 0;
     while (seen < 2) {
-      noex_event *event = wait_event(nodes[i], NOEX_EVENT_NODE_UP, NULL);
+      noex_event* event = wait_event(nodes[i], NOEX_EVENT_NODE_UP, NULL);
       CHECK(strcmp(event->node->id, ids[i]) != 0); /* nobody is up for itself */
       noex_event_free(event);
       seen++;
     }
-    noex_nodes *list;
+    noex_nodes* list;
     CHECK_OK(noex_cluster_nodes(nodes[i], &list));
     CHECK_INT(2, noex_nodes_count(list));
     CHECK_INT(2, noex_nodes_connected_count(list));
@@ -74,13 +75,13 @@ static void a_third_is_found_by_gossip(void) {
 
 static void a_list_shows_what_the_node_said(void) {
   node_id first, second;
-  noex_cluster *a = start_node("a", NULL, NULL);
+  noex_cluster* a = start_node("a", NULL, NULL);
   read_id(a, first);
-  noex_cluster *b = new_cluster();
+  noex_cluster* b = new_cluster();
   CHECK_OK(noex_cluster_set_process_count(b, 42));
   start_at(b, "b", 0, first);
   read_id(b, second);
-  noex_event *event = wait_event(a, NOEX_EVENT_NODE_UP, second);
+  noex_event* event = wait_event(a, NOEX_EVENT_NODE_UP, second);
   CHECK_INT(sizeof(noex_event), event->struct_size);
   CHECK(event->sequence > 0 && event->created_at > INT64_C(1600000000000));
   CHECK(event->error == NULL && event->message == NULL && event->evidence == NULL);
@@ -89,9 +90,9 @@ static void a_list_shows_what_the_node_said(void) {
   CHECK_INT(NOEX_NODE_CONNECTED, event->node->status);
   CHECK(event->node->incarnation != 0);
   /* Inside the event the list already shows the node. */
-  noex_nodes *list;
+  noex_nodes* list;
   CHECK_OK(noex_cluster_nodes(a, &list));
-  const noex_node *node = noex_nodes_find(list, second);
+  const noex_node* node = noex_nodes_find(list, second);
   CHECK(node != NULL);
   CHECK_INT(NOEX_NODE_CONNECTED, node->status);
   CHECK_INT(event->node->incarnation, node->incarnation);
@@ -106,7 +107,7 @@ static void a_list_shows_what_the_node_said(void) {
   for (int64_t seen = -1; seen != 43;) {
     CHECK(now_ms() < deadline);
     sleep_ms(10);
-    noex_nodes *fresh;
+    noex_nodes* fresh;
     CHECK_OK(noex_cluster_nodes(a, &fresh));
     seen = noex_nodes_find(fresh, second)->process_count;
     noex_nodes_free(fresh);
@@ -125,11 +126,11 @@ static void a_list_shows_what_the_node_said(void) {
 
 static void a_restart_is_one_down_and_one_up(void) {
   node_id first, second;
-  noex_cluster *a = start_node("a", NULL, NULL);
+  noex_cluster* a = start_node("a", NULL, NULL);
   read_id(a, first);
-  noex_cluster *b = start_node("b", first, NULL);
+  noex_cluster* b = start_node("b", first, NULL);
   read_id(b, second);
-  noex_event *event = wait_event(a, NOEX_EVENT_NODE_UP, second);
+  noex_event* event = wait_event(a, NOEX_EVENT_NODE_UP, second);
   const uint64_t incarnation = event->node->incarnation;
   noex_event_free(event);
   noex_cluster_free(b); /* a crash */
@@ -151,9 +152,10 @@ static void a_restart_is_one_down_and_one_up(void) {
   end_node(a);
 }
 
-/* `who`: the node concerned where it is known, which is the seed that was dialled; of a stranger only the address is. */
-static void expect_secret_error(noex_cluster *cluster, const char *who) {
-  noex_event *event = wait_event(cluster, NOEX_EVENT_ERROR, NULL);
+/* `who`: the node concerned where it is known, which is the seed that was dialled; of a stranger only the address is.
+ */
+static void expect_secret_error(noex_cluster* cluster, const char* who) {
+  noex_event* event = wait_event(cluster, NOEX_EVENT_ERROR, NULL);
   CHECK(event->error != NULL);
   CHECK_STR("authentication", noex_error_kind_name(event->error->kind));
   CHECK_INT(NOEX_OK, event->error->status);
@@ -167,12 +169,12 @@ static void expect_secret_error(noex_cluster *cluster, const char *who) {
 }
 
 static void without_the_secret_nobody_joins(void) {
-  static const char *const secrets[] = {"guessed", NULL};
+  static const char* const secrets[] = {"guessed", NULL};
   for (int i = 0; i < 2; i++) {
     node_id first;
-    noex_cluster *a = start_node("a", NULL, "the secret");
+    noex_cluster* a = start_node("a", NULL, "the secret");
     read_id(a, first);
-    noex_cluster *b = start_node("b", first, secrets[i]);
+    noex_cluster* b = start_node("b", first, secrets[i]);
     expect_secret_error(a, NULL);
     expect_secret_error(b, first);
     expect_quiet(a, NOEX_EVENT_NODE_UP | NOEX_EVENT_NODE_DOWN, 500);
@@ -180,14 +182,15 @@ static void without_the_secret_nobody_joins(void) {
     size_t count = 99;
     CHECK_OK(noex_cluster_connected_count(b, &count));
     CHECK_INT(0, count);
-    noex_stats_snapshot *stats;
+    noex_stats_snapshot* stats;
     CHECK_OK(noex_cluster_stats(a, &stats));
     CHECK(noex_stats_totals(stats)->rejected > 0);
     uint64_t by_kind = 0;
     for (size_t kind = 0; kind < noex_stats_rejected_kind_count(); kind++) {
       const uint64_t refused = noex_stats_rejected_at(stats, kind);
       by_kind += refused;
-      if (strcmp(noex_stats_rejected_kind_name(kind), i == 0 ? "bad_signature" : "missing_signature") == 0) CHECK(refused > 0);
+      if (strcmp(noex_stats_rejected_kind_name(kind), i == 0 ? "bad_signature" : "missing_signature") == 0)
+        CHECK(refused > 0);
     }
     CHECK_INT(noex_stats_totals(stats)->rejected, by_kind);
     noex_stats_free(stats);
@@ -199,16 +202,16 @@ static void without_the_secret_nobody_joins(void) {
 /* A seed under another name than its own is an alias: asked for, it is found; listed is the real id alone. */
 static void a_seed_by_another_name_is_an_alias(void) {
   node_id first, second, alias, spelt;
-  noex_cluster *a = start_node("a", NULL, NULL);
+  noex_cluster* a = start_node("a", NULL, NULL);
   read_id(a, first);
   snprintf(alias, sizeof alias, "anything@localhost:%d", (int)port_of(first));
-  noex_cluster *b = start_node("b", alias, NULL);
+  noex_cluster* b = start_node("b", alias, NULL);
   read_id(b, second);
   wait_up(b, first);
   bool connected = false;
   CHECK_OK(noex_cluster_is_node_connected(b, alias, &connected));
   CHECK(connected);
-  noex_nodes *list;
+  noex_nodes* list;
   CHECK_OK(noex_cluster_nodes(b, &list));
   CHECK_INT(1, noex_nodes_count(list));
   CHECK(noex_nodes_find(list, alias) == noex_nodes_at(list, 0));
@@ -229,15 +232,15 @@ static void a_seed_by_another_name_is_an_alias(void) {
 
 static void statistics_count_what_happened(void) {
   node_id first, second;
-  noex_cluster *a = start_node("a", NULL, NULL);
+  noex_cluster* a = start_node("a", NULL, NULL);
   read_id(a, first);
-  noex_cluster *b = start_node("b", first, NULL);
+  noex_cluster* b = start_node("b", first, NULL);
   read_id(b, second);
   wait_up(a, second);
   wait_up(b, first);
-  noex_stats_snapshot *stats;
+  noex_stats_snapshot* stats;
   CHECK_OK(noex_cluster_stats(a, &stats));
-  const noex_stats *totals = noex_stats_totals(stats);
+  const noex_stats* totals = noex_stats_totals(stats);
   CHECK_INT(sizeof(noex_stats), totals->struct_size);
   CHECK(totals->frames_received >= 2 && totals->frames_sent >= 1);
   CHECK(totals->bytes_received > 100 && totals->bytes_sent > 100);
@@ -248,7 +251,7 @@ static void statistics_count_what_happened(void) {
   CHECK_INT(1, totals->nodes_connected);
   CHECK_INT(0, totals->rejected);
   CHECK(noex_stats_peer_count(stats) >= 1);
-  const noex_peer_stats *peer = noex_stats_peer_at(stats, 0);
+  const noex_peer_stats* peer = noex_stats_peer_at(stats, 0);
   CHECK_STR(second, peer->id);
   CHECK_CONTAINS(peer->address, "127.0.0.1:");
   CHECK(!peer->outbound && peer->confirmed);
@@ -268,11 +271,11 @@ static void statistics_count_what_happened(void) {
 static void a_seed_may_come_late(void) {
   node_id second;
   int64_t port;
-  noex_cluster *a = start_node("late", NULL, NULL);
+  noex_cluster* a = start_node("late", NULL, NULL);
   read_id(a, second);
   port = port_of(second);
   noex_cluster_free(a);
-  noex_cluster *b = start_node("b", second, NULL);
+  noex_cluster* b = start_node("b", second, NULL);
   wait_down(b, second, NOEX_DOWN_CONNECTION_REFUSED);
   a = new_cluster();
   start_at(a, "late", port, NULL);
@@ -283,17 +286,17 @@ static void a_seed_may_come_late(void) {
 
 static void another_cluster_name_is_refused(void) {
   node_id first;
-  noex_cluster *a = start_node("a", NULL, NULL);
+  noex_cluster* a = start_node("a", NULL, NULL);
   read_id(a, first);
   noex_config config;
   test_config(&config, "b");
-  const char *seed = first;
+  const char* seed = first;
   config.seeds = &seed;
   config.seeds_count = 1;
   config.cluster_name = "staging";
-  noex_cluster *b = new_cluster();
+  noex_cluster* b = new_cluster();
   CHECK_OK(noex_cluster_start(b, &config));
-  noex_event *event = wait_event(a, NOEX_EVENT_ERROR, NULL);
+  noex_event* event = wait_event(a, NOEX_EVENT_ERROR, NULL);
   CHECK_STR("cluster_mismatch", noex_error_kind_name(event->error->kind));
   CHECK_CONTAINS(event->error->message, "staging");
   noex_event_free(event);

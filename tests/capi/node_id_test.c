@@ -7,7 +7,7 @@ static void takes_apart(void) {
   static const struct {
     const char *text, *name, *host;
     int port;
-    const char *canonical;
+    const char* canonical;
   } cases[] = {
       {"app1@192.168.1.10:4369", "app1", "192.168.1.10", 4369, "app1@192.168.1.10:4369"},
       {"worker-1@localhost:4370", "worker-1", "localhost", 4370, "worker-1@localhost:4370"},

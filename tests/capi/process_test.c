@@ -1,5 +1,5 @@
-/* A node inside somebody else's process: fork, signals, and every road out of a program without a stop. Each case that ends a process
- * runs in a child of its own, several times over: races at exit show only now and then. */
+/* A node inside somebody else's process: fork, signals, and every road out of a program without a stop. Each case that
+ * ends a process runs in a child of its own, several times over: races at exit show only now and then. */
 #include <dirent.h>
 #include <noex_cluster.h>
 #include <pthread.h>
@@ -13,7 +13,7 @@
 
 enum { TIMES = 8 };
 
-static void nothing(const noex_event *event, void *user_data) { (void)event, (void)user_data; }
+static void nothing(const noex_event* event, void* user_data) { (void)event, (void)user_data; }
 
 /* Runs `body` in a child, which must not return from it, and gives back how the child ended. Ends it after a minute. */
 static int outcome_of(void (*body)(void)) {
@@ -56,7 +56,7 @@ static void two_nodes(void) {
   noex_config config;
   test_config(&config, "called-back");
   config.heartbeat_interval_ms = 100;
-  const char *seed = id;
+  const char* seed = id;
   config.seeds = &seed;
   config.seeds_count = 1;
   config.cluster_secret = "secret";
@@ -66,7 +66,8 @@ static void two_nodes(void) {
   noex_event_free(wait_event(pulled, NOEX_EVENT_NODE_UP, NULL));
 }
 
-/* ------------------------------------------------------------------------------------------------------------------- exits */
+/* -------------------------------------------------------------------------------------------------------------------
+ * exits */
 
 static void leave_by_exit(void) {
   two_nodes();
@@ -86,7 +87,7 @@ static void leave_by_abort(void) {
 }
 static void abort_without_stop(void) { expect_signal(leave_by_abort, SIGABRT); }
 
-static void die_in_a_callback(const noex_event *event, void *user_data) {
+static void die_in_a_callback(const noex_event* event, void* user_data) {
   (void)event, (void)user_data;
   abort();
 }
@@ -98,7 +99,7 @@ static void leave_by_abort_in_a_callback(void) {
 }
 static void abort_in_a_callback(void) { expect_signal(leave_by_abort_in_a_callback, SIGABRT); }
 
-static void exit_in_a_callback(const noex_event *event, void *user_data) {
+static void exit_in_a_callback(const noex_event* event, void* user_data) {
   (void)event, (void)user_data;
   exit(9);
 }
@@ -121,7 +122,7 @@ static void leave_by_exit_with_a_handler(void) {
 }
 static void stop_in_an_exit_handler(void) { expect_exit(leave_by_exit_with_a_handler, 10); }
 
-static void *exit_from_a_thread(void *unused) {
+static void* exit_from_a_thread(void* unused) {
   (void)unused;
   exit(11);
 }
@@ -134,7 +135,7 @@ static void leave_by_exit_from_another_thread(void) {
 static void exit_from_another_thread(void) { expect_exit(leave_by_exit_from_another_thread, 11); }
 
 /* The main thread alone may end: the node goes on, and the process is ended by whoever is left. */
-static void *stop_later(void *unused) {
+static void* stop_later(void* unused) {
   (void)unused;
   CHECK_OK(noex_cluster_stop(pulled));
   CHECK_OK(noex_cluster_stop(called_back));
@@ -153,31 +154,32 @@ static int return_from_main(void) {
   two_nodes();
   return 13;
 }
-static const char *program;
+static const char* program;
 static void run_anew(void) {
-  execl(program, program, "return-from-main", (char *)NULL);
+  execl(program, program, "return-from-main", (char*)NULL);
   _exit(98);
 }
 static void a_return_from_main(void) { expect_exit(run_anew, 13); }
 
-/* -------------------------------------------------------------------------------------------------------------------- fork */
+/* --------------------------------------------------------------------------------------------------------------------
+ * fork */
 
 static void in_the_child(void) {
   char id[NOEX_NODE_ID_SIZE_MAX + 1];
   noex_config config;
   test_config(&config, "child");
-  noex_event *event = NULL;
-  noex_nodes *nodes = NULL;
-  noex_stats_snapshot *stats = NULL;
+  noex_event* event = NULL;
+  noex_nodes* nodes = NULL;
+  noex_stats_snapshot* stats = NULL;
   int32_t status = 0;
   int fd;
   uint64_t version;
   bool connected;
   size_t count;
   int64_t uptime;
-  noex_cluster *const handles[] = {pulled, called_back};
+  noex_cluster* const handles[] = {pulled, called_back};
   for (int i = 0; i < 2; i++) {
-    noex_cluster *cluster = handles[i];
+    noex_cluster* cluster = handles[i];
     CHECK_STATUS(NOEX_EFORKED, noex_cluster_start(cluster, &config));
     CHECK_CONTAINS(noex_last_error(), "parent");
     CHECK_STATUS(NOEX_EFORKED, noex_cluster_start_async(cluster, &config, NULL));
@@ -202,7 +204,7 @@ static void in_the_child(void) {
     noex_cluster_free(cluster); /* nothing */
   }
   /* A node of its own is possible. */
-  noex_cluster *own = start_node("own", NULL, NULL);
+  noex_cluster* own = start_node("own", NULL, NULL);
   end_node(own);
   exit(0);
 }
@@ -213,7 +215,7 @@ static void a_child_has_no_part_in_its_parent_s_node(void) {
   /* The parent's listener and connections have not noticed: a new node joins, nobody went. */
   char id[NOEX_NODE_ID_SIZE_MAX + 1];
   read_id(pulled, id);
-  noex_cluster *late = start_node("late", id, "secret");
+  noex_cluster* late = start_node("late", id, "secret");
   read_id(late, id);
   wait_up(pulled, id);
   expect_quiet(pulled, NOEX_EVENT_NODE_DOWN, 100);
@@ -222,40 +224,41 @@ static void a_child_has_no_part_in_its_parent_s_node(void) {
   end_node(pulled);
 }
 
-static void fork_inside(const noex_event *event, void *status_of_child) {
+static void fork_inside(const noex_event* event, void* status_of_child) {
   if (event->status != NOEX_CLUSTER_RUNNING) return;
   const pid_t child = fork();
   CHECK(child >= 0);
   if (child == 0) return; /* the child goes on in a thread of ours that has no node: it must end, not spin */
   int outcome = 0;
   for (int i = 0; i < DEADLINE_MS && waitpid(child, &outcome, WNOHANG) == 0; i += 10) sleep_ms(10);
-  atomic_store((atomic_int *)status_of_child, outcome == 0 ? 1 : -1);
+  atomic_store((atomic_int*)status_of_child, outcome == 0 ? 1 : -1);
 }
 
 static void a_fork_inside_a_callback(void) {
   atomic_int child = 0;
-  noex_cluster *cluster = new_cluster();
+  noex_cluster* cluster = new_cluster();
   CHECK_OK(noex_cluster_on_event(cluster, NOEX_EVENT_STATUS, fork_inside, &child, NULL, NULL));
   start_at(cluster, "a", 0, NULL);
   CHECK_INT(1, atomic_load(&child));
   end_node(cluster);
 }
 
-/* ----------------------------------------------------------------------------------------------------------------- signals */
+/* -----------------------------------------------------------------------------------------------------------------
+ * signals */
 
 /* Our threads take none of the host's signals, and a write to a peer that is gone raises no SIGPIPE in them. */
 static void our_threads_block_all_but_faults(void) {
   CHECK(signal(SIGPIPE, SIG_DFL) != SIG_ERR);
   two_nodes();
-  DIR *tasks = opendir("/proc/self/task");
+  DIR* tasks = opendir("/proc/self/task");
   CHECK(tasks != NULL);
   int checked = 0;
-  for (struct dirent *task; (task = readdir(tasks)) != NULL;) {
+  for (struct dirent* task; (task = readdir(tasks)) != NULL;) {
     if (task->d_name[0] == '.') continue;
     char path[300], line[256], name[64] = "";
     unsigned long long blocked = 0;
     snprintf(path, sizeof path, "/proc/self/task/%s/status", task->d_name);
-    FILE *file = fopen(path, "r");
+    FILE* file = fopen(path, "r");
     if (file == NULL) continue; /* it has ended meanwhile */
     while (fgets(line, sizeof line, file) != NULL) {
       if (strncmp(line, "Name:", 5) == 0) sscanf(line, "Name: %63s", name);
@@ -265,7 +268,8 @@ static void our_threads_block_all_but_faults(void) {
     if (strncmp(name, "noex-", 5) != 0) continue;
     checked++;
     for (int number = 1; number < 32; number++) {
-      const bool faulty = number == SIGSEGV || number == SIGBUS || number == SIGFPE || number == SIGILL || number == SIGABRT;
+      const bool faulty =
+          number == SIGSEGV || number == SIGBUS || number == SIGFPE || number == SIGILL || number == SIGABRT;
       if (faulty || number == SIGKILL || number == SIGSTOP) continue;
       if ((blocked >> (number - 1) & 1) == 0) CHECK_FAIL("the thread %s does not block signal %d", name, number);
     }
@@ -282,7 +286,7 @@ static void a_dead_peer_does_not_kill_the_process(void) {
   noex_config config;
   test_config(&config, "a");
   config.heartbeat_interval_ms = 100;
-  noex_cluster *cluster = new_cluster();
+  noex_cluster* cluster = new_cluster();
   CHECK_OK(noex_cluster_start(cluster, &config));
   char id[NOEX_NODE_ID_SIZE_MAX + 1];
   read_id(cluster, id);
@@ -302,7 +306,7 @@ static void a_dead_peer_does_not_kill_the_process(void) {
 
 static void many_handles_live_side_by_side(void) {
   enum { COUNT = 12 };
-  noex_cluster *nodes[COUNT];
+  noex_cluster* nodes[COUNT];
   char first[NOEX_NODE_ID_SIZE_MAX + 1], name[16];
   for (int i = 0; i < COUNT; i++) {
     snprintf(name, sizeof name, "node%d", i);
@@ -315,7 +319,8 @@ static void many_handles_live_side_by_side(void) {
     CHECK_OK(noex_cluster_connected_count(nodes[i], &count));
     CHECK_INT(COUNT - 1, count);
   }
-  for (int i = 0; i < COUNT; i++) expect_quiet(nodes[i], NOEX_EVENT_NODE_UP | NOEX_EVENT_NODE_DOWN | NOEX_EVENT_ERROR, 20);
+  for (int i = 0; i < COUNT; i++)
+    expect_quiet(nodes[i], NOEX_EVENT_NODE_UP | NOEX_EVENT_NODE_DOWN | NOEX_EVENT_ERROR, 20);
   for (int i = 0; i < COUNT; i++) {
     if (i % 2 == 0) CHECK_OK(noex_cluster_stop(nodes[i]));
     noex_cluster_free(nodes[i]);
@@ -323,7 +328,7 @@ static void many_handles_live_side_by_side(void) {
 }
 
 static int open_descriptors(void) {
-  DIR *folder = opendir("/proc/self/fd");
+  DIR* folder = opendir("/proc/self/fd");
   CHECK(folder != NULL);
   int count = 0;
   while (readdir(folder) != NULL) count++;
@@ -344,7 +349,7 @@ static void no_descriptor_is_left_behind(void) {
   CHECK_INT(before, open_descriptors());
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   program = argv[0];
   if (argc == 2 && strcmp(argv[1], "return-from-main") == 0) return return_from_main();
   RUN(exit_without_stop);

@@ -1,4 +1,5 @@
-/* Versions, the names of statuses and enums, the table of statuses, the layout of the public structs, and the last error. */
+/* Versions, the names of statuses and enums, the table of statuses, the layout of the public structs, and the last
+ * error. */
 #include <errno.h> /* its EINVAL and ENOMEM are macros; the header's table must survive them */
 #include <noex_cluster.h>
 #include <pthread.h>
@@ -137,7 +138,8 @@ static void kinds_of_refusal_have_names(void) {
   for (size_t i = 0; i < count; i++) {
     CHECK(noex_stats_rejected_kind_name(i) != NULL && noex_stats_rejected_kind_name(i)[0] != '\0');
     if (strcmp(noex_stats_rejected_kind_name(i), "bad_signature") == 0) bad_signature = true;
-    for (size_t j = 0; j < i; j++) CHECK(strcmp(noex_stats_rejected_kind_name(i), noex_stats_rejected_kind_name(j)) != 0);
+    for (size_t j = 0; j < i; j++)
+      CHECK(strcmp(noex_stats_rejected_kind_name(i), noex_stats_rejected_kind_name(j)) != 0);
   }
   CHECK(bad_signature);
   CHECK(noex_stats_rejected_kind_name(count) == NULL);
@@ -155,7 +157,7 @@ static void the_last_error_is_cleared_by_the_next_call(void) {
   CHECK(noex_last_error()[0] != '\0');
   CHECK_OK(noex_node_id_parse("a@h:1", 5, NULL));
   CHECK_STR("", noex_last_error());
-  const noex_error *info = noex_last_error_info();
+  const noex_error* info = noex_last_error_info();
   CHECK_INT(NOEX_OK, info->status);
   CHECK_STR("", info->message);
   CHECK_STR("", info->node_id);
@@ -166,7 +168,7 @@ static void the_last_error_is_cleared_by_the_next_call(void) {
   CHECK_INT(0, info->os_error);
 }
 
-static void *other_thread(void *unused) {
+static void* other_thread(void* unused) {
   CHECK_STR("", noex_last_error());
   CHECK(noex_node_id_create("a", "h", 0, (char[8]){0}, 8) == NOEX_ENODEID);
   CHECK_CONTAINS(noex_last_error(), "a@h:0");
@@ -184,13 +186,13 @@ static void the_last_error_is_per_thread(void) {
 static pthread_key_t at_exit;
 
 /* Runs while the thread's own memory is taken down; glibc runs such destructors after those of C++. */
-static void use_the_library(void *unused) {
+static void use_the_library(void* unused) {
   (void)unused;
   CHECK(noex_node_id_parse("at exit", 7, NULL) == NOEX_ENODEID);
   CHECK_CONTAINS(noex_last_error(), "at exit");
 }
 
-static void *thread_with_a_destructor(void *unused) {
+static void* thread_with_a_destructor(void* unused) {
   CHECK(noex_node_id_parse("x", 1, NULL) == NOEX_ENODEID);
   CHECK(pthread_setspecific(at_exit, &at_exit) == 0);
   return unused;

@@ -19,7 +19,7 @@ void sleep_ms(int ms) {
   nanosleep(&time, NULL);
 }
 
-void test_config(noex_config *config, const char *name) {
+void test_config(noex_config* config, const char* name) {
   noex_config_init(config, sizeof *config);
   config->node_name = name;
   config->host = "127.0.0.1";
@@ -30,27 +30,29 @@ void test_config(noex_config *config, const char *name) {
   config->reconnect_max_delay_ms = 500;
 }
 
-noex_cluster *new_cluster(void) {
-  noex_cluster *cluster = NULL;
+noex_cluster* new_cluster(void) {
+  noex_cluster* cluster = NULL;
   CHECK_OK(noex_cluster_create(&cluster));
   CHECK(cluster != NULL);
   return cluster;
 }
 
-static void start_configured(noex_cluster *cluster, const noex_config *config) { CHECK_OK(noex_cluster_start(cluster, config)); }
+static void start_configured(noex_cluster* cluster, const noex_config* config) {
+  CHECK_OK(noex_cluster_start(cluster, config));
+}
 
-noex_cluster *start_node(const char *name, const char *seed, const char *secret) {
+noex_cluster* start_node(const char* name, const char* seed, const char* secret) {
   noex_config config;
   test_config(&config, name);
   config.seeds = &seed;
   config.seeds_count = seed == NULL ? 0 : 1;
   config.cluster_secret = secret;
-  noex_cluster *cluster = new_cluster();
+  noex_cluster* cluster = new_cluster();
   start_configured(cluster, &config);
   return cluster;
 }
 
-void start_at(noex_cluster *cluster, const char *name, int64_t port, const char *seed) {
+void start_at(noex_cluster* cluster, const char* name, int64_t port, const char* seed) {
   noex_config config;
   test_config(&config, name);
   config.port_auto = port == 0;
@@ -60,39 +62,41 @@ void start_at(noex_cluster *cluster, const char *name, int64_t port, const char 
   start_configured(cluster, &config);
 }
 
-void end_node(noex_cluster *cluster) {
+void end_node(noex_cluster* cluster) {
   CHECK_OK(noex_cluster_stop(cluster));
   noex_cluster_free(cluster);
 }
 
-void read_id(const noex_cluster *cluster, char *id) { CHECK_OK(noex_cluster_local_id(cluster, id, NOEX_NODE_ID_SIZE_MAX + 1)); }
+void read_id(const noex_cluster* cluster, char* id) {
+  CHECK_OK(noex_cluster_local_id(cluster, id, NOEX_NODE_ID_SIZE_MAX + 1));
+}
 
-int64_t port_of(const char *id) {
+int64_t port_of(const char* id) {
   noex_node_id_parts parts = {.struct_size = sizeof parts};
   CHECK_OK(noex_node_id_parse(id, strlen(id), &parts));
   return parts.port;
 }
 
-int32_t status_of(const noex_cluster *cluster) {
+int32_t status_of(const noex_cluster* cluster) {
   int32_t status = 0;
   CHECK_OK(noex_cluster_status(cluster, &status));
   return status;
 }
 
-static noex_event *next_before(noex_cluster *cluster, int64_t deadline, const char *what) {
+static noex_event* next_before(noex_cluster* cluster, int64_t deadline, const char* what) {
   const int64_t left = deadline - now_ms();
-  noex_event *event = NULL;
+  noex_event* event = NULL;
   const noex_status status = noex_cluster_next_event(cluster, left > 0 ? (int32_t)left : 0, &event);
   if (status != NOEX_OK) CHECK_FAIL("waiting for %s: %s", what, noex_last_error());
   return event;
 }
 
-noex_event *wait_event(noex_cluster *cluster, int32_t kind, const char *id) {
+noex_event* wait_event(noex_cluster* cluster, int32_t kind, const char* id) {
   const int64_t deadline = now_ms() + DEADLINE_MS;
   char what[NOEX_NODE_ID_SIZE_MAX + 64];
   snprintf(what, sizeof what, "an event of kind %d%s%s", (int)kind, id ? " about " : "", id ? id : "");
   for (;;) {
-    noex_event *event = next_before(cluster, deadline, what);
+    noex_event* event = next_before(cluster, deadline, what);
     const bool about = id == NULL || (event->node != NULL && strcmp(event->node->id, id) == 0);
     if (event->kind == kind && about) return event;
     if (id != NULL && about) CHECK_FAIL("waiting for %s, but an event of kind %d came", what, (int)event->kind);
@@ -100,24 +104,24 @@ noex_event *wait_event(noex_cluster *cluster, int32_t kind, const char *id) {
   }
 }
 
-void wait_up(noex_cluster *cluster, const char *id) { noex_event_free(wait_event(cluster, NOEX_EVENT_NODE_UP, id)); }
+void wait_up(noex_cluster* cluster, const char* id) { noex_event_free(wait_event(cluster, NOEX_EVENT_NODE_UP, id)); }
 
-void wait_down(noex_cluster *cluster, const char *id, int32_t reason) {
-  noex_event *event = wait_event(cluster, NOEX_EVENT_NODE_DOWN, id);
+void wait_down(noex_cluster* cluster, const char* id, int32_t reason) {
+  noex_event* event = wait_event(cluster, NOEX_EVENT_NODE_DOWN, id);
   CHECK_STR(noex_down_reason_name(reason), noex_down_reason_name(event->reason));
   CHECK(event->evidence != NULL && event->evidence[0] != '\0');
   noex_event_free(event);
 }
 
-void wait_status(noex_cluster *cluster, int32_t status) {
-  noex_event *event = wait_event(cluster, NOEX_EVENT_STATUS, NULL);
+void wait_status(noex_cluster* cluster, int32_t status) {
+  noex_event* event = wait_event(cluster, NOEX_EVENT_STATUS, NULL);
   CHECK_STR(noex_cluster_status_name(status), noex_cluster_status_name(event->status));
   noex_event_free(event);
 }
 
-noex_status wait_completion(noex_cluster *cluster, uint64_t operation) {
+noex_status wait_completion(noex_cluster* cluster, uint64_t operation) {
   for (;;) {
-    noex_event *event = wait_event(cluster, NOEX_EVENT_COMPLETION, NULL);
+    noex_event* event = wait_event(cluster, NOEX_EVENT_COMPLETION, NULL);
     const bool found = event->operation == operation;
     const noex_status status = event->error == NULL ? NOEX_OK : event->error->status;
     noex_event_free(event);
@@ -125,19 +129,20 @@ noex_status wait_completion(noex_cluster *cluster, uint64_t operation) {
   }
 }
 
-void expect_quiet(noex_cluster *cluster, uint32_t kinds, int ms) {
+void expect_quiet(noex_cluster* cluster, uint32_t kinds, int ms) {
   const int64_t deadline = now_ms() + ms;
   for (int64_t left = ms; left > 0; left = deadline - now_ms()) {
-    noex_event *event = NULL;
+    noex_event* event = NULL;
     if (noex_cluster_next_event(cluster, (int32_t)left, &event) != NOEX_OK) return;
     if (((uint32_t)event->kind & kinds) != 0) {
-      CHECK_FAIL("an event of kind %d came%s%s", (int)event->kind, event->node ? " about " : "", event->node ? event->node->id : "");
+      CHECK_FAIL("an event of kind %d came%s%s", (int)event->kind, event->node ? " about " : "",
+                 event->node ? event->node->id : "");
     }
     noex_event_free(event);
   }
 }
 
-void wait_count(const atomic_int *counter, int count) {
+void wait_count(const atomic_int* counter, int count) {
   const int64_t deadline = now_ms() + DEADLINE_MS;
   while (atomic_load(counter) < count) {
     if (now_ms() > deadline) CHECK_FAIL("only %d of %d came in time", atomic_load(counter), count);
@@ -158,30 +163,31 @@ int connect_to(int64_t port) {
   const struct sockaddr_in address = loopback(port);
   const int fd = socket(AF_INET, SOCK_STREAM, 0);
   CHECK(fd >= 0);
-  CHECK(connect(fd, (const struct sockaddr *)&address, sizeof address) == 0);
+  CHECK(connect(fd, (const struct sockaddr*)&address, sizeof address) == 0);
   return fd;
 }
 
-int listen_somewhere(int64_t *out_port) {
+int listen_somewhere(int64_t* out_port) {
   struct sockaddr_in address = loopback(0);
   socklen_t size = sizeof address;
   const int fd = socket(AF_INET, SOCK_STREAM, 0);
   CHECK(fd >= 0);
-  CHECK(bind(fd, (const struct sockaddr *)&address, sizeof address) == 0 && listen(fd, 8) == 0);
-  CHECK(getsockname(fd, (struct sockaddr *)&address, &size) == 0);
+  CHECK(bind(fd, (const struct sockaddr*)&address, sizeof address) == 0 && listen(fd, 8) == 0);
+  CHECK(getsockname(fd, (struct sockaddr*)&address, &size) == 0);
   *out_port = ntohs(address.sin_port);
   return fd;
 }
 
-void send_heartbeat(int fd, const char *id) {
+void send_heartbeat(int fd, const char* id) {
   noex_node_id_parts parts = {.struct_size = sizeof parts};
   CHECK_OK(noex_node_id_parse(id, strlen(id), &parts));
   char frame[2048];
-  const int size = snprintf(frame + 4, sizeof frame - 4,
-                            "{\"version\":1,\"from\":\"%s\",\"timestamp\":1700000000000,\"payload\":{\"type\":\"heartbeat\",\"nodeInfo\":{"
-                            "\"id\":\"%s\",\"host\":\"%s\",\"port\":%d,\"status\":\"connected\",\"processCount\":0,"
-                            "\"lastHeartbeatAt\":1700000000000,\"uptimeMs\":1},\"knownNodes\":[]}}",
-                            id, id, parts.host, (int)parts.port);
+  const int size = snprintf(
+      frame + 4, sizeof frame - 4,
+      "{\"version\":1,\"from\":\"%s\",\"timestamp\":1700000000000,\"payload\":{\"type\":\"heartbeat\",\"nodeInfo\":{"
+      "\"id\":\"%s\",\"host\":\"%s\",\"port\":%d,\"status\":\"connected\",\"processCount\":0,"
+      "\"lastHeartbeatAt\":1700000000000,\"uptimeMs\":1},\"knownNodes\":[]}}",
+      id, id, parts.host, (int)parts.port);
   CHECK(size > 0 && (size_t)size < sizeof frame - 4);
   const uint32_t length = htonl((uint32_t)size);
   memcpy(frame, &length, 4);
