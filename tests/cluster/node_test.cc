@@ -15,7 +15,9 @@
 #include <string>
 #include <vector>
 
+#include "base/checks.h"
 #include "base/thread.h"
+#include "cluster/hanging_lookup.h"
 #include "cluster/node_harness.h"
 #include "cluster/process_state.h"
 #include "cluster/raw_socket.h"
@@ -211,26 +213,45 @@ TEST(Node, AStopEndsAPendingStart) {
   EXPECT_EQ(a->status(), ClusterStatus::Stopped);
 }
 
+// A start whose bind host is being looked up, and will be for ever.
+struct HangingStart {
+  HangingStart() : node(options()) {
+    ClusterConfig config = quick_config("a");
+    config.host = "slow.test";
+    const Result<uint64_t> start = node->start_async(config);
+    NOEX_CHECK(start.ok());
+    operation = *start;
+    NOEX_CHECK(lookup.wait_running(1));
+  }
+  [[nodiscard]] NodeOptions options() const {
+    NodeOptions options;
+    options.transport.lookup = lookup.function();
+    return options;
+  }
+
+  HangingLookup lookup;
+  NodeHarness node;
+  uint64_t operation = 0;
+};
+
 TEST(Node, AStopEndsAStartWhoseHostIsStillLookedUp) {
-  const auto asked = std::make_shared<std::atomic<bool>>(false);  // the look-up may outlive this test
-  NodeOptions options;
-  options.transport.lookup = [asked](const std::string&) {
-    *asked = true;
-    usleep(300'000);
-    return Lookup{{}, "unknown host", "ENOTFOUND"};
-  };
-  NodeHarness a(options);
-  ClusterConfig config = quick_config("a");
-  config.host = "slow.test";
-  const Result<uint64_t> start = a->start_async(config);
-  ASSERT_TRUE(start.ok());
-  while (!*asked) sched_yield();
+  HangingStart hanging;
+  NodeHarness& a = hanging.node;
   EXPECT_TRUE(a->stop().ok());
-  const auto started = a.wait_completion(*start);
+  const auto started = a.wait_completion(hanging.operation);
   ASSERT_TRUE(started);
   EXPECT_EQ(started->outcome.error().code, ErrorCode::Aborted);
   a.drain();
   EXPECT_EQ(a.seen, (Words{"starting", "stopping", "start 1 failed", "stopped"}));
+}
+
+TEST(Node, AnAbortDoesNotWaitForALookup) {
+  HangingStart hanging;
+  hanging.node->abort();
+  EXPECT_EQ(hanging.node->status(), ClusterStatus::Stopped);
+  const auto started = hanging.node.wait_completion(hanging.operation);
+  ASSERT_TRUE(started);
+  EXPECT_EQ(started->outcome.error().code, ErrorCode::Aborted);
 }
 
 TEST(Node, AStartCompletesThoughASeedIsSilent) {
