@@ -28,8 +28,8 @@ def exists(folder: str) -> bool:
     return (TESTS / folder).is_dir()
 
 
-def nothing_found(suite: str) -> Job:
-    message = f"tests/{suite} has no test, or it was not built"
+def nothing_found(suite: str, message: str = "") -> Job:
+    message = message or f"tests/{suite} has no test, or it was not built"
     return Job(suite, "empty", [sys.executable, "-c", f"import sys; sys.exit({message!r})"])
 
 
@@ -72,6 +72,9 @@ def capi_jobs(build: Path, prefix: str = "") -> list[Job]:
         if variant != "release" and name.startswith("dlopen"):
             continue  # a sanitizer's runtime must be there before the library that needs it
         command = [build / "tests" / "capi" / name]
+        if not command[0].exists():
+            jobs.append(nothing_found(f"{prefix}capi", f"tests/capi/{name}.c was not built"))
+            continue
         jobs.append(Job(f"{prefix}capi", name, command, time_limit=120 * SLOWER.get(variant, 1), env=env))
     return jobs or [nothing_found("capi")]
 
@@ -157,8 +160,12 @@ def fuzz_jobs(seconds: int) -> list[Job]:
         found.mkdir(parents=True, exist_ok=True)
         artifacts = build / "artifacts"
         artifacts.mkdir(parents=True, exist_ok=True)
+        program = build / "tests" / "fuzz" / f"fuzz_{source.stem}"
+        if not program.exists():
+            jobs.append(nothing_found("fuzz", f"tests/fuzz/{source.name} was not built"))
+            continue
         command: list[str | Path] = [
-            build / "tests" / "fuzz" / f"fuzz_{source.stem}",
+            program,
             f"-max_total_time={seconds}",
             "-timeout=10",
         ]
@@ -200,6 +207,7 @@ def correctness(build: Path) -> list[Job]:
         *gtest_jobs("cluster", build),
         *capi_jobs(build),
         *pytest_jobs("tidy", build, cost=2),
+        *pytest_jobs("cli", build),
         *pytest_jobs("python", build),
         *node_jobs(build),
         *types_jobs(),
