@@ -1,4 +1,4 @@
-"""Each package is made, installed into an empty place, and used there by a program that knows nothing of the checkout."""
+"""Each package is made, installed into an empty place and used there, with nothing of the checkout in reach."""
 
 import os
 import subprocess
@@ -65,7 +65,8 @@ asyncio.run(main())
 def run(*command: str | Path, cwd: Path, **environment: str) -> str:
     """The command's output; with its errors in the failure if it fails. Nothing of the checkout is on a search path."""
     env = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "NODE_PATH")} | environment
-    done = subprocess.run([str(part) for part in command], cwd=cwd, env=env, capture_output=True, text=True, check=False)
+    arguments = [str(part) for part in command]
+    done = subprocess.run(arguments, cwd=cwd, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
