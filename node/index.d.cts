@@ -200,11 +200,13 @@ export interface PeerStats {
   readonly outbound: boolean;
   /** Whether the peer proved to be live: only such a connection makes it up. */
   readonly confirmed: boolean;
+  /** Frames that came. */
   readonly framesReceived: number;
+  /** Frames that went. */
   readonly framesSent: number;
-  /** With the length prefixes. */
+  /** Bytes that came, with the length prefixes. */
   readonly bytesReceived: number;
-  /** With the length prefixes. */
+  /** Bytes that went, with the length prefixes. */
   readonly bytesSent: number;
   /** Handed over and not yet taken by the operating system. */
   readonly bytesQueued: number;
@@ -212,20 +214,27 @@ export interface PeerStats {
 
 /** Counters since the start, and a few numbers of now. */
 export interface ClusterStats {
+  /** Frames that came. */
   readonly framesReceived: number;
+  /** Frames that went. */
   readonly framesSent: number;
-  /** With the length prefixes. */
+  /** Bytes that came, with the length prefixes. */
   readonly bytesReceived: number;
-  /** With the length prefixes. */
+  /** Bytes that went, with the length prefixes. */
   readonly bytesSent: number;
+  /** Connections that others dialled. */
   readonly connectionsAccepted: number;
+  /** Dials of this node. */
   readonly dials: number;
+  /** Of these, dials that came to nothing. */
   readonly dialsFailed: number;
   /** Frames and connections refused. */
   readonly rejected: number;
   /** The same by kind, such as `bad_signature`. Every kind is there. */
   readonly rejectedByKind: Readonly<Record<string, number>>;
+  /** How often a node came up. */
   readonly nodeUps: number;
+  /** How often a node went down. */
   readonly nodeDowns: number;
   /** How often the node woke up late and noticed: a stopped or starved process. */
   readonly pauses: number;
@@ -264,6 +273,7 @@ export interface ClusterStats {
  * ```
  */
 export declare class ClusterNode extends EventEmitter<ClusterEvents> {
+  /** Makes a node that is stopped; nothing runs yet. */
   constructor();
 
   /**
@@ -415,13 +425,17 @@ export declare const Cluster: ClusterNode;
 
 /** The cluster was asked before it was started, or after it was stopped. */
 export declare class ClusterNotStartedError extends Error {
+  /** Makes the error with its usual message, or another. */
   constructor(message?: string);
+  /** The name of the class. */
   readonly name: 'ClusterNotStartedError';
 }
 
 /** The configuration is invalid. */
 export declare class InvalidClusterConfigError extends Error {
+  /** Makes the error for a reason. */
   constructor(reason: string);
+  /** The name of the class. */
   readonly name: 'InvalidClusterConfigError';
   /** Which option is wrong, its value, and what would be right. */
   readonly reason: string;
@@ -429,7 +443,9 @@ export declare class InvalidClusterConfigError extends Error {
 
 /** A text is no node id. */
 export declare class InvalidNodeIdError extends Error {
+  /** Makes the error for a value and a reason. */
   constructor(value: string, reason: string);
+  /** The name of the class. */
   readonly name: 'InvalidNodeIdError';
   /** What was given. */
   readonly value: string;
@@ -443,7 +459,9 @@ export type ClusterErrorKind = 'protocol' | 'authentication' | 'duplicate_id' | 
 /** An `error` event: something is wrong with a peer or a connection. The node goes on. */
 export declare class ClusterError extends Error {
   private constructor();
+  /** The name of the class. */
   readonly name: 'ClusterError';
+  /** What it is about. */
   readonly kind: ClusterErrorKind;
   /** The node concerned, if it is known. */
   readonly nodeId: NodeId | undefined;

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import net from 'node:net';
 import { test } from 'node:test';
 
-import { Cluster, ClusterNode, ClusterNotStartedError, NodeId, connected, eventually, freePort, record, startNode, takenPort } from './support.mjs';
+import { CLUSTER_DEFAULTS, Cluster, ClusterNode, ClusterNotStartedError, NodeId, connected, eventually, freePort, record, startNode, takenPort } from './support.mjs';
 
 const LOCAL = { host: '127.0.0.1', port: 'auto' };
 const QUERIES = [
@@ -145,7 +145,7 @@ test('nothing of the last run is left in the lists of the next', async (t) => {
   assert.equal(before.length, 1, 'what was handed out stays as it was');
 });
 
-test('a taken port: code, syscall, address, port, and a hint at who else uses 4369', async (t) => {
+test('a taken port: code, syscall, address, port, and and who called', async (t) => {
   const port = await takenPort(t);
   const node = new ClusterNode();
   const events = record(node);
@@ -165,6 +165,18 @@ test('a taken port: code, syscall, address, port, and a hint at who else uses 43
   assertNotStarted(node);
   await node.start({ nodeName: 'app1', ...LOCAL });
   await node.stop();
+});
+
+test('the default address, and who else uses that port', async (t) => {
+  const server = net.createServer();
+  // If something else has the port already, that serves as well.
+  await new Promise((resolve) => server.once('error', resolve).listen(CLUSTER_DEFAULTS.PORT, CLUSTER_DEFAULTS.HOST, resolve));
+  t.after(() => server.close());
+  const error = await new ClusterNode().start({ nodeName: 'app1' }).catch((failure) => failure);
+  assert.equal(error.code, 'EADDRINUSE');
+  assert.equal(error.address, '0.0.0.0');
+  assert.equal(error.port, 4369);
+  assert.match(error.message, /0\.0\.0\.0:4369.*epmd/);
 });
 
 test('an address that is not here, and a host that does not resolve', async () => {

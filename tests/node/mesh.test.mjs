@@ -1,6 +1,7 @@
 // Several nodes in one process: what they tell of each other.
 
 import assert from 'node:assert/strict';
+import { networkInterfaces } from 'node:os';
 import { test } from 'node:test';
 
 import { ClusterNode, FAST, NodeId, connected, eventually, freePort, record, startNode } from './support.mjs';
@@ -79,6 +80,25 @@ test('a seed under another name is an alias: queries take it, lists do not show 
   assert.equal(b.getNode(alias), b.getNode(a.getLocalNodeId()));
   assert.equal(b.getNode(alias).id, a.getLocalNodeId());
   assert.deepEqual(b.getNodeIds(), [a.getLocalNodeId()]);
+});
+
+test('a seed by address alone is joined under the name that answers', async (t) => {
+  const a = await startNode(t, 'a');
+  const b = await startNode(t, 'b', { seeds: [`localhost:${NodeId.getPort(a.getLocalNodeId())}`] });
+  await connected(b, a);
+  assert.deepEqual(b.getNodeIds(), [a.getLocalNodeId()]);
+});
+
+const hasIpv6 = Object.values(networkInterfaces()).some((addresses) => addresses.some(({ address }) => address === '::1'));
+
+test('IPv6: brackets in ids, none in hosts', { skip: !hasIpv6 && 'no ::1 here' }, async (t) => {
+  const a = await startNode(t, 'a', { host: '::1' });
+  const id = a.getLocalNodeId();
+  assert.match(id, /^a@\[::1\]:\d+$/);
+  const b = await startNode(t, 'b', { host: '[::1]', seeds: [id] });
+  await connected(b, a);
+  assert.equal(b.getNode(id).host, '::1');
+  assert.equal(b.getNode(`a@[0:0:0:0:0:0:0:1]:${NodeId.getPort(id)}`), b.getNode(id), 'in any spelling');
 });
 
 test('queries for what is not there', async (t) => {

@@ -157,3 +157,52 @@ test('a native module that cannot be loaded: why', (t) => {
     },
   );
 });
+
+test('everything public is documented', () => {
+  const ts = require(path.join(ROOT, 'node_modules', 'typescript'));
+  const file = path.join(ROOT, 'index.d.cts');
+  const source = ts.createSourceFile(file, fs.readFileSync(file, 'utf8'), ts.ScriptTarget.Latest, true);
+  const missing = [];
+  let documented = 0;
+  const visit = (node) => {
+    const declares =
+      ts.isVariableStatement(node) ||
+      ts.isFunctionDeclaration(node) ||
+      ts.isInterfaceDeclaration(node) ||
+      ts.isClassDeclaration(node) ||
+      ts.isTypeAliasDeclaration(node) ||
+      ts.isMethodDeclaration(node) ||
+      ts.isMethodSignature(node) ||
+      ts.isConstructorDeclaration(node) ||
+      ts.isPropertyDeclaration(node) ||
+      (ts.isPropertySignature(node) && ts.isInterfaceDeclaration(node.parent));
+    const hidden = ts.canHaveModifiers(node) && ts.getModifiers(node)?.some((one) => one.kind === ts.SyntaxKind.PrivateKeyword);
+    if (declares && !hidden) {
+      if (ts.getJSDocCommentsAndTags(node).length > 0) documented += 1;
+      else missing.push(node.getText(source).split('\n')[0]);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  assert.deepEqual(missing, []);
+  assert(documented > 100, `${documented} declarations found`);
+});
+
+test('the types declare what the package exports, and nothing else', () => {
+  const ts = require(path.join(ROOT, 'node_modules', 'typescript'));
+  const file = path.join(ROOT, 'index.d.cts');
+  const source = ts.createSourceFile(file, fs.readFileSync(file, 'utf8'), ts.ScriptTarget.Latest, true);
+  const values = source.statements.flatMap((one) => {
+    if (ts.isVariableStatement(one)) return one.declarationList.declarations.map((declaration) => declaration.name.getText(source));
+    return ts.isClassDeclaration(one) || ts.isFunctionDeclaration(one) ? [one.name.text] : [];
+  });
+  assert.deepEqual(values.sort(), NAMES);
+  const { ClusterNode, NodeId } = require(ROOT);
+  const declared = source.statements.find((one) => ts.isClassDeclaration(one) && one.name.text === 'ClusterNode').members;
+  const methods = declared.filter(ts.isMethodDeclaration).map((one) => one.name.getText(source));
+  const own = Object.getOwnPropertyNames(ClusterNode.prototype).filter((name) => name !== 'constructor' && name !== 'emit');
+  assert.deepEqual(methods.sort(), [...own, '[Symbol.asyncDispose]'].sort());
+  const namespace = source.statements.find((one) => ts.isVariableStatement(one) && one.getText(source).includes('const NodeId:'));
+  const functions = namespace.declarationList.declarations[0].type.members.map((one) => one.name.getText(source));
+  assert.deepEqual(functions.sort(), Object.keys(NodeId).sort());
+});
