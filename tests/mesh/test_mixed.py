@@ -10,7 +10,7 @@ from typing import Any
 from harness import Mesh, NodeProcess, SideBySide, flaps, free_ports, hold
 
 HOLD_S = 45  # the reference's own cycle of false downs is 11 to 12 s long
-scenarios = SideBySide(secret="mixed mesh secret", interval=1000, threshold=3, at_once=6)
+scenarios = SideBySide(secret="mixed mesh secret", interval=1000, threshold=3, at_once=12)
 
 
 def is_theirs(node: NodeProcess) -> bool:

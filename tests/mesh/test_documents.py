@@ -1,5 +1,5 @@
-"""What the README says is so: its programs run as printed, its commands work, its table is complete, its links lead
-somewhere.
+"""What the documents say is so: the programs of the README run as printed, its commands work, its table is complete, the
+limits are those of the code, and links lead somewhere.
 """
 
 import os
@@ -180,6 +180,46 @@ def test_the_table_has_every_option_with_its_default() -> None:
         value = re.search(rf"{constant} = (\d+);", header)
         assert value, constant
         assert table[option] == value[1]
+
+
+LIMITS = {  # row of docs/limits.md -> its value there -> file and constant in the code
+    "one dial, until TCP is up": ("5 s", "membership/membership.h", "dial_timeout = Duration::seconds(5)"),
+    "until a new connection said": (
+        "max(10 s,",
+        "membership/membership.h",
+        "identification_min = Duration::seconds(10)",
+    ),
+    "`start()`, until every seed's": ("2 s", "membership/membership.h", "join_max = Duration::seconds(2)"),
+    "silence of a seed": ("250 ms", "membership/membership.h", "join_silence_max = Duration::milliseconds(250)"),
+    "an old connection after": ("60 s", "membership/membership.h", "stale_connection_max = Duration::seconds(60)"),
+    "a gossiped id that answered": ("10 min", "membership/membership.h", "impostor_memory = Duration::seconds(600)"),
+    "a gossiped id that nobody": ("60 s", "membership/membership.h", "unvouched_max = Duration::seconds(60)"),
+    "frame, from a peer that has not": ("64 KiB (256 KiB", "session/session.cc", "kUnidentifiedFrameMax = 256 * 1024"),
+    "frame, from an identified peer": ("1 MiB", "session/session.cc", "kIdentifiedFrameMax = 1024 * 1024"),
+    "length prefix": ("16 MiB", "wire/frame_reader.h", "kFrameBodySizeMax = 16 * 1024 * 1024"),
+    "send queue of one peer": ("1 MiB", "transport/uv_transport.h", "send_queue_max = size_t{1} << 20"),
+    "connections that have not said": ("256", "membership/membership.h", "unidentified_max = 256"),
+    "dials in progress": ("64", "membership/membership.h", "dials_max = 64"),
+    "connections of one reference": ("4", "membership/membership.h", "reference_connections_max = 4"),
+    "known nodes": ("4,096", "membership/membership.h", "nodes_max = 4096"),
+    "unreachable ids learnt": ("128", "membership/membership.h", "unreachable_per_teacher_max = 128"),
+    "ids in one gossip list": ("48 KiB", "membership/membership.h", "gossip_bytes_max = 48 * 1024"),
+    "ids in a steady heartbeat": ("8", "membership/membership.h", "gossip_per_beat = 8"),
+    "undelivered node events": ("1,024", "cluster/event_queue.h", "coalesce_above = 1024"),
+    "log records waiting; errors waiting": ("256 each", "cluster/event_queue.h", "logs_max = 256"),
+    "error events": ("10 a second", "membership/membership.h", "errors_per_second_max = 10"),
+    "nesting of JSON": ("20,000", "wire/json_check.h", "kJsonDepthMax = 20'000"),
+    "names looked up at once": ("4", "transport/resolver.cc", "kThreadsMax = 4"),
+}
+
+
+@pytest.mark.parametrize("row", LIMITS)
+def test_the_limits_are_those_of_the_code(row: str) -> None:
+    value, file, constant = LIMITS[row]
+    assert re.search(
+        rf"^\| {re.escape(row)}[^|]*\| {re.escape(value)}", (ROOT / "docs" / "limits.md").read_text(), re.M
+    )
+    assert constant in (ROOT / "core" / file).read_text()
 
 
 def documents() -> list[Path]:
