@@ -1,5 +1,5 @@
-"""What the documents say is so: the programs of the README run as printed, its commands work, its table is complete, the
-limits are those of the code, and links lead somewhere.
+"""What the documents say is so: the programs of the README run as printed, its commands work, its table is complete,
+the limits are those of the code, and links lead somewhere.
 """
 
 import os
