@@ -254,6 +254,7 @@ class Demo:
 
 
 def main() -> int:
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal that knows no ticks
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     demo = Demo()
     try:

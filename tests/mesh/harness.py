@@ -19,9 +19,21 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "demo"))
 
-from node_process import Event, Expected, NodeProcess, free_ports
+from node_process import BUILD, ROOT, Event, Expected, NodeProcess, free_ports
 
-__all__ = ["LANGUAGES", "Event", "Expected", "Mesh", "NodeProcess", "SideBySide", "flaps", "free_ports", "hold"]
+__all__ = [
+    "BUILD",
+    "LANGUAGES",
+    "ROOT",
+    "Event",
+    "Expected",
+    "Mesh",
+    "NodeProcess",
+    "SideBySide",
+    "flaps",
+    "free_ports",
+    "hold",
+]
 
 LANGUAGES = ("cli", "c", "python", "node")  # every way to be a node of ours
 START_TIMEOUT = 30.0  # the machine may be compiling something beside us

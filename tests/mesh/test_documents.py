@@ -14,8 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import Expected, free_ports
-from node_process import BUILD, ROOT
+from harness import BUILD, ROOT, Expected, free_ports
 
 README = (ROOT / "README.md").read_text()
 ENVIRONMENT = {**os.environ, "NOEX_ADVERTISE_HOST": "127.0.0.1", "PYTHONUNBUFFERED": "1"}
