@@ -19,7 +19,7 @@ MemoryNetwork::MemoryNetwork(uint64_t seed, const NetworkSettings& settings) : s
 
 MemoryNetwork::~MemoryNetwork() = default;
 
-// ---------------------------------------------------------------------------------------------------------------------------- time
+// ------------------------------------------------------------------------------------------------ time
 
 void MemoryNetwork::schedule(Instant when, std::function<void()> action, int rank) {
   queue_.push_back(Item{std::max(when, now_), rank, next_sequence_++, std::move(action)});
@@ -46,7 +46,7 @@ void MemoryNetwork::run_until(Instant limit) {
   }
 }
 
-// ------------------------------------------------------------------------------------------------------------------------- topology
+// -------------------------------------------------------------------------------------------- topology
 
 HostId MemoryNetwork::add_host(std::vector<IpAddress> addresses) {
   Host& host = hosts_.emplace_back();
@@ -64,11 +64,10 @@ void MemoryNetwork::set_clock_offset(HostId host, Duration offset) { hosts_[host
 
 Duration MemoryNetwork::latency(HostId from, HostId to) {
   const auto special = links_.find({from, to});
-  const LinkModel& link = from == to                ? settings_.loopback
-                          : special != links_.end() ? special->second
-                                                    : settings_.link;
+  const LinkModel& link = from == to ? settings_.loopback : special != links_.end() ? special->second : settings_.link;
   const int64_t jitter = link.jitter.ns();
-  return link.delay + Duration::nanoseconds(jitter > 0 ? static_cast<int64_t>(rng_.below(static_cast<uint64_t>(jitter))) : 0);
+  return link.delay +
+         Duration::nanoseconds(jitter > 0 ? static_cast<int64_t>(rng_.below(static_cast<uint64_t>(jitter))) : 0);
 }
 
 bool MemoryNetwork::path_open(HostId from, HostId to) const {
@@ -86,7 +85,7 @@ std::optional<HostId> MemoryNetwork::route(HostId from, const IpAddress& ip) con
   return std::nullopt;
 }
 
-// ------------------------------------------------------------------------------------------------------------------------ processes
+// ------------------------------------------------------------------------------------------- processes
 
 std::unique_ptr<MemoryTransport> MemoryNetwork::start_process(HostId host) {
   NOEX_CHECK(hosts_.at(host).up);
@@ -102,6 +101,8 @@ MemoryNetwork::Process& MemoryNetwork::process(ProcessId id) { return *processes
 bool MemoryNetwork::is_alive(ProcessId id) const { return processes_.at(id)->alive; }
 
 bool MemoryNetwork::is_frozen(ProcessId id) const { return processes_.at(id)->frozen || processes_.at(id)->asleep; }
+
+bool MemoryNetwork::is_stopped(ProcessId id) const { return processes_.at(id)->frozen; }
 
 const ProcessCounters& MemoryNetwork::counters(ProcessId id) const { return processes_.at(id)->counters; }
 
@@ -126,7 +127,8 @@ Result<uint16_t> MemoryNetwork::listen(ProcessId id, std::string_view host, uint
   NOEX_CHECK(!self.listener && self.alive);
   const auto fail = [&](int os_error, const char* syscall, const char* code) -> Error {
     const std::string address(host);
-    return Error{ErrorCode::Bind, std::string("cannot listen on ") + address + " port " + std::to_string(port) + ": " + code,
+    return Error{ErrorCode::Bind,
+                 std::string("cannot listen on ") + address + " port " + std::to_string(port) + ": " + code,
                  BindFailure{os_error, syscall, code, address, port}};
   };
   std::optional<IpAddress> ip = IpAddress::parse(host == "localhost" ? "127.0.0.1" : host);
@@ -158,7 +160,8 @@ MemoryNetwork::Process* MemoryNetwork::listener_at(HostId host, const Endpoint& 
   for (const auto& candidate : processes_) {
     if (!candidate->alive || candidate->host != host || !candidate->listener) continue;
     const Listener& listener = *candidate->listener;
-    if (listener.port == endpoint.port && (listener.ip.is_wildcard() || listener.ip == endpoint.ip)) return candidate.get();
+    if (listener.port == endpoint.port && (listener.ip.is_wildcard() || listener.ip == endpoint.ip))
+      return candidate.get();
   }
   return nullptr;
 }
@@ -191,7 +194,8 @@ void MemoryNetwork::arm_wake(Process& self) {
     late = Duration::nanoseconds(static_cast<int64_t>(rng_.below(static_cast<uint64_t>(settings_.wake_late_max.ns()))));
   }
   const ProcessId id = self.id;
-  schedule(when + late, [this, id, when] { wake_due(id, when); }, kTimerRank);
+  schedule(
+      when + late, [this, id, when] { wake_due(id, when); }, kTimerRank);
 }
 
 void MemoryNetwork::wake_due(ProcessId id, Instant scheduled) {
@@ -291,7 +295,7 @@ void MemoryNetwork::end_process(Process& self, bool silently) {
   self.connections.clear();
 }
 
-// --------------------------------------------------------------------------------------------------------------------------- faults
+// ---------------------------------------------------------------------------------------------- faults
 
 void MemoryNetwork::cut(HostId from, HostId to) {
   NOEX_CHECK(from != to);
@@ -392,7 +396,7 @@ void MemoryNetwork::silence_stream(StreamId id, int from) {
   target->ends[from].out.silenced = true;
 }
 
-// -------------------------------------------------------------------------------------------------------------------------- accounts
+// -------------------------------------------------------------------------------------------- accounts
 
 void MemoryNetwork::trace(uint64_t kind, uint64_t a, uint64_t b, std::string_view bytes) {
   const auto mix = [this](uint64_t value) { trace_hash_ = (trace_hash_ ^ value) * 0x100000001b3ULL; };

@@ -1,8 +1,9 @@
-// A virtual network in one process: hosts, listeners, streams, a name service and one clock, all driven by one seeded generator. It
-// behaves as TCP does towards a program: order within a direction, random segmentation, windows, half close, resets, retransmission
-// over an outage, listeners whose kernel accepts while the process is stopped. What can happen to a real network can be done to it:
-// cuts (also one-way), lost hosts, killed and frozen processes, broken and half-open streams. No thread, no socket, no real time: the
-// same seed and the same calls give the same run, to the byte (`trace_hash`). The simulator in tests/sim runs whole clusters on it.
+// A virtual network in one process: hosts, listeners, streams, a name service and one clock, all driven by one seeded
+// generator. It behaves as TCP does towards a program: order within a direction, random segmentation, windows, half
+// close, resets, retransmission over an outage, listeners whose kernel accepts while the process is stopped. What can
+// happen to a real network can be done to it: cuts (also one-way), lost hosts, killed and frozen processes, broken and
+// half-open streams. No thread, no socket, no real time: the same seed and the same calls give the same run, to the
+// byte (`trace_hash`). The simulator in tests/sim runs whole clusters on it.
 #pragma once
 
 #include <cstdint>
@@ -31,25 +32,26 @@ using HostId = uint32_t;
 using ProcessId = uint32_t;
 using StreamId = uint64_t;
 
-// One way from a host to another. Each segment takes `delay` plus up to `jitter`; segments of one direction never overtake.
+// One way from a host to another. Each segment takes `delay` plus up to `jitter`; segments of one direction never
+// overtake.
 struct LinkModel {
   Duration delay = Duration::microseconds(200);
   Duration jitter = Duration::microseconds(100);
 };
 
 struct NetworkSettings {
-  LinkModel link;                                      // between hosts, unless set_link says otherwise
+  LinkModel link;  // between hosts, unless set_link says otherwise
   LinkModel loopback{Duration::microseconds(15), Duration::microseconds(10)};
   Duration dial_timeout = Duration::seconds(5);
-  Duration flush_timeout = Duration::seconds(1);       // for what a Close(Flush) left queued
-  Duration wake_late_max = Duration::microseconds(0);  // timers fire up to this much late
+  Duration flush_timeout = Duration::seconds(1);          // for what a Close(Flush) left queued
+  Duration wake_late_max = Duration::microseconds(0);     // timers fire up to this much late
   Duration retransmit_max = Duration::milliseconds(500);  // after a heal, until what was stuck flows again
-  double segment_chance = 0.1;                         // that a write leaves in several random pieces
-  double break_chance = 0.2;                           // that a stream does not survive an outage that it had bytes in
-  double break_chance_long = 0.6;                      // the same for outages over 15 s
-  double reset_chance = 0.5;                           // that a dropped connection ends by RST, not FIN
-  size_t window = 256 * 1024;                          // bytes in flight and unread per direction; the rest waits at the sender
-  size_t send_queue_max = 1024 * 1024;                 // waiting bytes above which the sender's transport cuts the connection
+  double segment_chance = 0.1;                            // that a write leaves in several random pieces
+  double break_chance = 0.2;            // that a stream does not survive an outage that it had bytes in
+  double break_chance_long = 0.6;       // the same for outages over 15 s
+  double reset_chance = 0.5;            // that a dropped connection ends by RST, not FIN
+  size_t window = 256 * 1024;           // bytes in flight and unread per direction; the rest waits at the sender
+  size_t send_queue_max = 1024 * 1024;  // waiting bytes above which the sender's transport cuts the connection
 };
 
 // Why a process lost a connection, for judging what it says about it.
@@ -82,7 +84,7 @@ class MemoryNetwork {
   MemoryNetwork(const MemoryNetwork&) = delete;
   MemoryNetwork& operator=(const MemoryNetwork&) = delete;
 
-  // ------------------------------------------------------------------------------------------------------------------------ time
+  // ---------------------------------------------------------------------------------------------- time
   [[nodiscard]] Instant now() const { return now_; }
   // Handles the next thing that is due at `limit` or before; false when there is none (the clock is then at `limit`).
   bool run_next(Instant limit);
@@ -91,7 +93,7 @@ class MemoryNetwork {
   // Calls `action` at `when`, between the network's own events.
   void at(Instant when, std::function<void()> action);
 
-  // ---------------------------------------------------------------------------------------------------------------------- topology
+  // ------------------------------------------------------------------------------------------ topology
   HostId add_host(std::vector<IpAddress> addresses);
   void add_address(HostId host, const IpAddress& address);
   void set_name(const std::string& host, NameAnswer answer);
@@ -102,7 +104,7 @@ class MemoryNetwork {
   // Starts a process on `host`. The transport ends it when destroyed: as exit() does, without a flush of its own.
   [[nodiscard]] std::unique_ptr<MemoryTransport> start_process(HostId host);
 
-  // ------------------------------------------------------------------------------------------------------------------------ faults
+  // -------------------------------------------------------------------------------------------- faults
   void cut(HostId from, HostId to);   // packets from `from` to `to` vanish, until heal
   void heal(HostId from, HostId to);  // what was stuck is sent again, or its stream breaks
   void heal_all();
@@ -115,14 +117,17 @@ class MemoryNetwork {
   void freeze(ProcessId process);  // SIGSTOP: the kernel goes on accepting and buffering
   void thaw(ProcessId process);    // SIGCONT: all that is readable first, then an overdue timer
   [[nodiscard]] bool is_alive(ProcessId process) const;
+  // Whether it stands still: stopped, or with its host.
   [[nodiscard]] bool is_frozen(ProcessId process) const;
+  // Whether it is stopped (SIGSTOP), whatever its host does.
+  [[nodiscard]] bool is_stopped(ProcessId process) const;
 
   [[nodiscard]] std::vector<StreamView> streams() const;
-  void reset_stream(StreamId stream);               // both ends learn
+  void reset_stream(StreamId stream);                // both ends learn
   void half_open_stream(StreamId stream, int told);  // only end `told` learns; for the other all is silence
   void silence_stream(StreamId stream, int from);    // nothing more arrives from end `from`
 
-  // ---------------------------------------------------------------------------------------------------------------------- accounts
+  // ------------------------------------------------------------------------------------------ accounts
   [[nodiscard]] const ProcessCounters& counters(ProcessId process) const;
   [[nodiscard]] bool is_host_up(HostId host) const { return hosts_.at(host).up && !hosts_.at(host).asleep; }
   [[nodiscard]] HostId host_of(ProcessId process) const;

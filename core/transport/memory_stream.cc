@@ -9,8 +9,8 @@ namespace noex {
 namespace {
 
 constexpr size_t kSegmentMax = 64 * 1024;
-constexpr size_t kBacklog = 128;                         // connections that a listener's kernel holds for a stopped process
-constexpr int64_t kSynRetryMs[] = {0, 1000, 3000};       // as Linux does
+constexpr size_t kBacklog = 128;                    // connections that a listener's kernel holds for a stopped process
+constexpr int64_t kSynRetryMs[] = {0, 1000, 3000};  // as Linux does
 constexpr Duration kLongOutage = Duration::seconds(15);
 
 // "timed out after 5 s", "timed out after 250 ms": as the libuv transport says it.
@@ -27,11 +27,11 @@ MemoryNetwork::Stream* MemoryNetwork::stream(StreamId id) {
 }
 
 std::string MemoryNetwork::name_of(const Stream& stream) const {
-  return "stream " + std::to_string(stream.id) + " (process " + std::to_string(stream.ends[0].process) + " -> process " +
-         std::to_string(stream.ends[1].process) + ")";
+  return "stream " + std::to_string(stream.id) + " (process " + std::to_string(stream.ends[0].process) +
+         " -> process " + std::to_string(stream.ends[1].process) + ")";
 }
 
-// ---------------------------------------------------------------------------------------------------------------------------- dials
+// ----------------------------------------------------------------------------------------------- dials
 
 void MemoryNetwork::dial(ProcessId id, uint64_t connection, const Endpoint& endpoint) {
   Process& self = process(id);
@@ -60,7 +60,8 @@ void MemoryNetwork::dial(ProcessId id, uint64_t connection, const Endpoint& endp
       schedule(now_ + Duration::milliseconds(wait), [this, stream_id] { send_syn(stream_id); });
     }
   }
-  schedule(now_ + settings_.dial_timeout, [this, stream_id] { fail_dial(stream_id, timed_out(settings_.dial_timeout)); });
+  schedule(now_ + settings_.dial_timeout,
+           [this, stream_id] { fail_dial(stream_id, timed_out(settings_.dial_timeout)); });
 }
 
 void MemoryNetwork::send_syn(StreamId id) {
@@ -130,7 +131,7 @@ void MemoryNetwork::fail_dial(StreamId id, std::string reason) {
   notify(dialed->ends[0].process, std::move(notice));
 }
 
-// ---------------------------------------------------------------------------------------------------------------------- what a process does
+// --------------------------------------------------------------------------------- what a process does
 
 void MemoryNetwork::write(ProcessId id, uint64_t connection, const SharedBytes& frame) {
   Process& self = process(id);
@@ -206,7 +207,7 @@ void MemoryNetwork::close(ProcessId id, uint64_t connection, StreamClose how) {
   forget_if_done(stream_id);
 }
 
-// ---------------------------------------------------------------------------------------------------------------------------- flows
+// ----------------------------------------------------------------------------------------------- flows
 
 void MemoryNetwork::pump(Stream& stream, int end) {
   Flow& flow = stream.ends[end].out;
@@ -347,8 +348,8 @@ void MemoryNetwork::kick_flows() {
       if (!flow.stalled || flow.silenced || !path_open(current->hosts[end], current->hosts[1 - end])) continue;
       flow.stalled = false;
       const bool is_long = now_ - flow.stalled_since > kLongOutage;
-      const Instant retransmitted =
-          now_ + Duration::nanoseconds(static_cast<int64_t>(rng_.below(static_cast<uint64_t>(settings_.retransmit_max.ns()) + 1)));
+      const Instant retransmitted = now_ + Duration::nanoseconds(static_cast<int64_t>(
+                                               rng_.below(static_cast<uint64_t>(settings_.retransmit_max.ns()) + 1)));
       if (rng_.chance(is_long ? settings_.break_chance_long : settings_.break_chance)) {
         schedule(retransmitted, [this, stream_id = id] { reset_stream(stream_id); });
         continue;
@@ -360,7 +361,7 @@ void MemoryNetwork::kick_flows() {
   }
 }
 
-// ------------------------------------------------------------------------------------------------------------------ telling a process
+// ----------------------------------------------------------------------------------- telling a process
 
 void MemoryNetwork::dispatch(Process& to, Notice& notice) {
   if (notice.kind == NoticeKind::Resolved) {

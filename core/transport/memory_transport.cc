@@ -14,9 +14,13 @@ Result<uint16_t> MemoryTransport::listen(std::string_view host, uint16_t port) {
 
 void MemoryTransport::stop_listening() { network_.stop_listening(process_); }
 
-void MemoryTransport::dial(uint64_t connection, const Endpoint& endpoint) { network_.dial(process_, connection, endpoint); }
+void MemoryTransport::dial(uint64_t connection, const Endpoint& endpoint) {
+  network_.dial(process_, connection, endpoint);
+}
 
-void MemoryTransport::write(uint64_t connection, const SharedBytes& frame) { network_.write(process_, connection, frame); }
+void MemoryTransport::write(uint64_t connection, const SharedBytes& frame) {
+  network_.write(process_, connection, frame);
+}
 
 void MemoryTransport::close(uint64_t connection, StreamClose how) { network_.close(process_, connection, how); }
 

@@ -37,7 +37,8 @@ TEST(Start, TenAtOnceMakeAFullMeshWithinASecondAndKeepIt) {
 TEST(Start, TenThatAllDialEachOther) {
   Simulation sim(3);
   std::vector<string> everyone;
-  for (int i = 0; i < 10; ++i) everyone.push_back("n" + std::to_string(i) + "@10.0.0." + std::to_string(i + 1) + ":5000");
+  for (int i = 0; i < 10; ++i)
+    everyone.push_back("n" + std::to_string(i) + "@10.0.0." + std::to_string(i + 1) + ":5000");
   for (int i = 0; i < 10; ++i) sim.add_node(everyone);  // itself, too
   for (size_t i = 0; i < 10; ++i) sim.start(i);
   expect_full_mesh(sim, kSecond);
@@ -156,7 +157,8 @@ TEST(Death, ARestartUnderTheSameIdIsOneDownAndOneUpEverywhere) {
   }
 }
 
-// One end lost the connection and dials again; the other never hears of the loss, and may not close what looks like the older of two.
+// One end lost the connection and dials again; the other never hears of the loss, and may not close what looks like the
+// older of two.
 TEST(Break, AHalfOpenConnectionIsNotKeptForEver) {
   for (const int told : {0, 1}) {
     Simulation sim(10);
@@ -169,7 +171,8 @@ TEST(Break, AHalfOpenConnectionIsNotKeptForEver) {
     sim.run_for(65 * kSecond);
     EXPECT_SOUND(sim);
     EXPECT_LE(sim.down_count(), 2u) << story(sim);
-    for (size_t i = 0; i < 2; ++i) EXPECT_EQ(sim.run(i).driver->stats().membership.connections, 1u) << "n" << i << ", told: " << told;
+    for (size_t i = 0; i < 2; ++i)
+      EXPECT_EQ(sim.run(i).driver->stats().membership.connections, 1u) << "n" << i << ", told: " << told;
   }
 }
 
@@ -224,9 +227,26 @@ TEST(Pause, OthersReportItOnceAndItReportsNobody) {
     expect_full_mesh(sim, Duration::milliseconds(1200));  // within one interval
     sim.run_for(90 * kSecond);
     EXPECT_SOUND(sim);
-    EXPECT_EQ(sim.witness(2).down_count(), 0u) << "seed " << seed << ": it blames others for its own pause" << story(sim);
+    EXPECT_EQ(sim.witness(2).down_count(), 0u)
+        << "seed " << seed << ": it blames others for its own pause" << story(sim);
     EXPECT_EQ(sim.down_count(), 5u) << "seed " << seed << story(sim);
   }
+}
+
+// The others keep what fell silent for a minute. After that it finds every connection closed, by its own absence.
+TEST(Pause, LongerThanItsConnectionsAreKept) {
+  Simulation sim(13);
+  add_and_start(sim, 5);
+  expect_full_mesh(sim, kSecond);
+  sim.run_for(5 * kSecond);
+  sim.freeze(2);
+  sim.run_for(90 * kSecond);
+  sim.thaw(2);
+  expect_full_mesh(sim, 2 * kSecond);
+  sim.run_for(30 * kSecond);
+  EXPECT_SOUND(sim);
+  EXPECT_EQ(sim.witness(2).down_count(), 0u) << story(sim);
+  EXPECT_EQ(sim.down_count(), 4u) << story(sim);
 }
 
 TEST(Pause, HalfOfThem) {

@@ -9,7 +9,8 @@
 namespace noex::sim {
 namespace {
 
-// A second process that claims the id of node `index`, on a host of its own: it listens there, but says it is the other.
+// A second process that claims the id of node `index`, on a host of its own: it listens there, but says it is the
+// other.
 size_t add_twin(Simulation& sim, size_t index, std::vector<std::string> seeds) {
   NodeSpec twin = sim.spec(index);
   twin.host = sim.add_host();
@@ -129,7 +130,8 @@ TEST(Names, EveryAnswerIsASeedAlsoOneself) {
   sim.run_for(60 * kSecond);
   EXPECT_SOUND(sim);
   EXPECT_EQ(sim.event_count(), 12u) << story(sim);
-  for (size_t i = 0; i < 4; ++i) EXPECT_TRUE(sim.witness(i).errors().empty()) << "meeting oneself is no error" << story(sim);
+  for (size_t i = 0; i < 4; ++i)
+    EXPECT_TRUE(sim.witness(i).errors().empty()) << "meeting oneself is no error" << story(sim);
 }
 
 TEST(Names, AreLookedUpAgain) {

@@ -1,4 +1,5 @@
-// The simulator as a program: plays the lives of whole clusters, one per seed, and stops at the first that is not right.
+// The simulator as a program: plays the lives of whole clusters, one per seed, and stops at the first that is not
+// right.
 //   noex_sim [--seeds K] [--seed S] [--nodes N] [--verbose] [--keep-going]
 #include <chrono>
 #include <cstdio>
@@ -75,8 +76,9 @@ int main(int argc, char** argv) {
     if (!keep_going) break;
   }
   const double wall = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  std::printf("%llu lives, %llu failed; %.0f virtual seconds, %llu ups and downs; %.1f s, %.0f virtual seconds per second\n",
-              static_cast<unsigned long long>(played), static_cast<unsigned long long>(failures), virtual_seconds,
-              static_cast<unsigned long long>(events), wall, virtual_seconds / (wall > 0 ? wall : 1));
+  std::printf(
+      "%llu lives, %llu failed; %.0f virtual seconds, %llu ups and downs; %.1f s, %.0f virtual seconds per second\n",
+      static_cast<unsigned long long>(played), static_cast<unsigned long long>(failures), virtual_seconds,
+      static_cast<unsigned long long>(events), wall, virtual_seconds / (wall > 0 ? wall : 1));
   return failures == 0 ? 0 : 1;
 }

@@ -12,7 +12,8 @@ namespace noex::sim {
 namespace {
 
 struct Mixed {
-  explicit Mixed(uint64_t seed, const std::string& common_secret = "between us") : sim(seed), secret(common_secret), seed_(seed) {}
+  explicit Mixed(uint64_t seed, const std::string& common_secret = "between us")
+      : sim(seed), secret(common_secret), seed_(seed) {}
 
   size_t add_ours(std::vector<std::string> seeds) {
     return sim.add_node(std::move(seeds), [this](NodeSpec& spec) { spec.secret = secret; });
@@ -42,7 +43,8 @@ struct Mixed {
     return true;
   }
   void expect_full(Duration limit) {
-    EXPECT_TRUE(sim.run_until_true(limit, [this] { return full(); })) << "after " << seconds(limit) << " s" << story(sim);
+    EXPECT_TRUE(sim.run_until_true(limit, [this] { return full(); }))
+        << "after " << seconds(limit) << " s" << story(sim);
   }
   // What the reference's nodes said of ours.
   [[nodiscard]] size_t downs_said_by_references() const {
@@ -119,7 +121,8 @@ TEST(MixedMesh, BothDialEachOtherAtOnce) {
   }
 }
 
-// Its connection objects that were replaced dial again and stay silent; cutting them off would make it report us down every 12 s.
+// Its connection objects that were replaced dial again and stay silent; cutting them off would make it report us down
+// every 12 s.
 TEST(MixedMesh, SilentRedialsStayOpen) {
   size_t silent = 0;
   for (uint64_t seed = 1; seed <= 20; ++seed) {
@@ -143,6 +146,23 @@ TEST(MixedMesh, SilentRedialsStayOpen) {
   EXPECT_GT(silent, 0u) << "the habit under test never came up";
 }
 
+TEST(MixedMesh, NobodyIsBelievedAboutOthers) {
+  Mixed mesh(1);
+  mesh.add_ours({});
+  mesh.add_ours({mesh.sim.id(0).text()});
+  ReferenceModel& liar = mesh.add_reference({mesh.sim.id(0)});
+  for (size_t i = 0; i < 2; ++i) mesh.sim.start(i);
+  liar.start();
+  mesh.expect_full(6 * kSecond);
+  liar.slander(mesh.sim.id(1));
+  mesh.sim.run_for(5 * kSecond);
+  EXPECT_SOUND(mesh.sim);
+  EXPECT_TRUE(mesh.full());
+  EXPECT_EQ(mesh.sim.down_count(), 0u) << story(mesh.sim);
+  const auto rejected = mesh.sim.run(0).driver->stats().membership.rejected;
+  EXPECT_EQ(rejected[static_cast<size_t>(RejectKind::ForeignGoodbye)], 1u);
+}
+
 TEST(MixedMesh, DeathsGoodbyesAndRestartsAreTold) {
   for (uint64_t seed = 1; seed <= 10; ++seed) {
     Mixed mesh(seed);
@@ -157,10 +177,12 @@ TEST(MixedMesh, DeathsGoodbyesAndRestartsAreTold) {
     mesh.sim.run_for(5 * kSecond);
     leaver.leave();
     mesh.sim.run_for(kSecond);
-    for (size_t i = 0; i < 2; ++i) EXPECT_EQ(mesh.sim.witness(i).events().back().down, DownReason::GracefulShutdown) << story(mesh.sim);
+    for (size_t i = 0; i < 2; ++i)
+      EXPECT_EQ(mesh.sim.witness(i).events().back().down, DownReason::GracefulShutdown) << story(mesh.sim);
     reference.kill();
     mesh.sim.run_for(kSecond);
-    for (size_t i = 0; i < 2; ++i) EXPECT_EQ(mesh.sim.witness(i).events().back().down, DownReason::ConnectionClosed) << story(mesh.sim);
+    for (size_t i = 0; i < 2; ++i)
+      EXPECT_EQ(mesh.sim.witness(i).events().back().down, DownReason::ConnectionClosed) << story(mesh.sim);
     reference.start();
     mesh.expect_full(6 * kSecond);
     mesh.sim.run_for(30 * kSecond);

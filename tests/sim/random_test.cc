@@ -1,5 +1,5 @@
-// Random lives of clusters, a few hundred, in shards that run side by side. A failure prints its seed, the timeline, and the command
-// that plays it again.
+// Random lives of clusters, a few hundred, in shards that run side by side. A failure prints its seed, the timeline,
+// and the command that plays it again.
 #include <gtest/gtest.h>
 
 #include "sim/scenario.h"

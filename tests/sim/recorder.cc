@@ -6,8 +6,8 @@
 namespace noex::sim {
 namespace {
 
-// More wake-ups of one node in one virtual second mean a deadline that does not move: beats, gossip and dials of a small cluster
-// need a few dozen.
+// More wake-ups of one node in one virtual second mean a deadline that does not move: beats, gossip and dials of a
+// small cluster need a few dozen.
 constexpr int kWakesPerSecondMax = 2000;
 
 }  // namespace
@@ -37,10 +37,12 @@ bool Recorder::lost_connection_to(ProcessId peer, Instant since) const {
 
 void Recorder::note_stream_end(ProcessId peer) { last_loss_[peer] = network_.now(); }
 
-// ---------------------------------------------------------------------------------------------------------------- the driver's calls
+// ------------------------------------------------------------------------------------------------- the
+// driver's calls
 
 void Recorder::dial(uint64_t connection, const Endpoint& endpoint) {
-  if (connection % 2 == 0 || !used_.insert(connection).second) fail("dials with the used number " + std::to_string(connection));
+  if (connection % 2 == 0 || !used_.insert(connection).second)
+    fail("dials with the used number " + std::to_string(connection));
   if (dialing_.contains(endpoint)) fail("dials " + endpoint.to_string() + " while a dial to it is in progress");
   dialing_.insert(endpoint);
   connections_[connection] = Connection{State::Dialing, endpoint, 0, 0, {}};
@@ -49,7 +51,8 @@ void Recorder::dial(uint64_t connection, const Endpoint& endpoint) {
 
 void Recorder::write(uint64_t connection, const SharedBytes& frame) {
   const auto found = connections_.find(connection);
-  if (found == connections_.end()) return fail("writes on connection " + std::to_string(connection) + ", which is gone");
+  if (found == connections_.end())
+    return fail("writes on connection " + std::to_string(connection) + ", which is gone");
   if (found->second.state != State::Open) {
     return fail("writes on connection " + std::to_string(connection) + ", which is not open for writing");
   }
@@ -61,7 +64,8 @@ void Recorder::close(uint64_t connection, StreamClose how) {
   if (found == connections_.end()) return fail("closes connection " + std::to_string(connection) + ", which is gone");
   Connection& closed = found->second;
   if (how == StreamClose::ShutdownWrite) {
-    if (closed.state != State::Open) fail("shuts down connection " + std::to_string(connection) + ", which is not open");
+    if (closed.state != State::Open)
+      fail("shuts down connection " + std::to_string(connection) + ", which is not open");
     closed.state = State::HalfClosed;
   } else {
     if (closed.state == State::Dialing) dialing_.erase(dialing_.find(closed.endpoint));
@@ -76,7 +80,8 @@ void Recorder::resolve(uint64_t query, std::string_view host) {
   below_.resolve(query, host);
 }
 
-// --------------------------------------------------------------------------------------------------------------- the network's calls
+// ------------------------------------------------------------------------------------------------- the
+// network's calls
 
 void Recorder::on_accepted(uint64_t connection, const Endpoint& remote, bool remote_is_local) {
   if (connection % 2 == 1 || !used_.insert(connection).second) fail("the network reused a number");
@@ -87,7 +92,8 @@ void Recorder::on_accepted(uint64_t connection, const Endpoint& remote, bool rem
 
 void Recorder::on_connected(uint64_t connection, bool remote_is_local) {
   const auto found = connections_.find(connection);
-  if (found == connections_.end() || found->second.state != State::Dialing) return fail("the network connected what was not dialled");
+  if (found == connections_.end() || found->second.state != State::Dialing)
+    return fail("the network connected what was not dialled");
   dialing_.erase(dialing_.find(found->second.endpoint));
   found->second.state = State::Open;
   handler_->on_connected(connection, remote_is_local);
@@ -96,7 +102,8 @@ void Recorder::on_connected(uint64_t connection, bool remote_is_local) {
 
 void Recorder::on_dial_failed(uint64_t connection, std::string_view reason) {
   const auto found = connections_.find(connection);
-  if (found == connections_.end() || found->second.state != State::Dialing) return fail("the network failed what was not dialled");
+  if (found == connections_.end() || found->second.state != State::Dialing)
+    return fail("the network failed what was not dialled");
   dialing_.erase(dialing_.find(found->second.endpoint));
   connections_.erase(found);
   handler_->on_dial_failed(connection, reason);
@@ -129,7 +136,8 @@ void Recorder::on_wake() {
     wake_second_ = second;
     wakes_in_second_ = 0;
   }
-  if (++wakes_in_second_ == kWakesPerSecondMax) fail("woke " + std::to_string(kWakesPerSecondMax) + " times in one second");
+  if (++wakes_in_second_ == kWakesPerSecondMax)
+    fail("woke " + std::to_string(kWakesPerSecondMax) + " times in one second");
   waking_ = true;
   handler_->on_wake();
   after_callback_();

@@ -1,5 +1,5 @@
-// What lies between a driver and its transport in the simulator: it passes everything on, and holds both to the transport's contract.
-// It also counts whole frames by sender, which is what a later "no word from b" is judged by.
+// What lies between a driver and its transport in the simulator: it passes everything on, and holds both to the
+// transport's contract. It also counts whole frames by sender, which is what a later "no word from b" is judged by.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +31,9 @@ class Recorder final : public Transport, public TransportHandler {
   void note_stream_end(ProcessId peer);
 
   [[nodiscard]] Now now() const override { return below_.now(); }
-  [[nodiscard]] Result<uint16_t> listen(std::string_view host, uint16_t port) override { return below_.listen(host, port); }
+  [[nodiscard]] Result<uint16_t> listen(std::string_view host, uint16_t port) override {
+    return below_.listen(host, port);
+  }
   void stop_listening() override { below_.stop_listening(); }
   void dial(uint64_t connection, const Endpoint& endpoint) override;
   void write(uint64_t connection, const SharedBytes& frame) override;

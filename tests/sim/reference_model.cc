@@ -31,8 +31,15 @@ void ReferenceModel::start() {
   transport_ = simulation_.network().start_process(options_.host);
   transport_->set_handler(this);
   ++generation_;
-  past_.push_back(std::make_unique<Life>(Life{id_, 0, transport_->process(), simulation_.now(), Instant::never(), false,
-                                              options_.interval, options_.threshold}));
+  past_.push_back(std::make_unique<Life>(Life{id_,
+                                              0,
+                                              transport_->process(),
+                                              simulation_.now(),
+                                              Instant::never(),
+                                              false,
+                                              options_.interval,
+                                              options_.threshold,
+                                              {}}));
   simulation_.foreign_lives_.push_back(past_.back().get());
   started_unix_ms_ = transport_->now().unix_ms;
   simulation_.say(id_, "starts (reference)");
@@ -56,12 +63,16 @@ void ReferenceModel::kill() {
 
 void ReferenceModel::leave() {
   past_.back()->left = true;
-  const Goodbye goodbye{id_, transport_->now().unix_ms, DownReason::GracefulShutdown};
-  for (const auto& [peer, link] : by_peer_) {
-    if (links_.at(link).phase != Phase::Connected) continue;
-    transport_->write(links_.at(link).connection, encode_frame(id_, transport_->now().unix_ms, goodbye, &keys_));
-  }
+  slander(id_);
   kill();
+}
+
+void ReferenceModel::slander(const NodeId& node) {
+  const int64_t now = transport_->now().unix_ms;
+  const SharedBytes frame = encode_frame(id_, now, Goodbye{node, now, DownReason::GracefulShutdown}, &keys_);
+  for (const auto& [peer, link] : by_peer_) {
+    if (links_.at(link).phase == Phase::Connected) transport_->write(links_.at(link).connection, frame);
+  }
 }
 
 size_t ReferenceModel::downs_of(const NodeId& node) const {
@@ -87,7 +98,7 @@ ReferenceModel::Link* ReferenceModel::stored(const NodeId& peer) {
   return found == by_peer_.end() ? nullptr : &links_.at(found->second);
 }
 
-// ---------------------------------------------------------------------------------------------------------------------- connections
+// ----------------------------------------------------------------------------------------- connections
 
 void ReferenceModel::connect(const NodeId& peer, bool greet) {
   known_.insert(peer);
@@ -129,7 +140,8 @@ void ReferenceModel::on_dial_failed(uint64_t connection, std::string_view) {
   if (links_.at(id).was_up) return redial_later(id);
   // A first dial that failed is not repeated.
   const NodeId peer = links_.at(id).peer;
-  if (const auto current = by_peer_.find(peer); current != by_peer_.end() && current->second == id) by_peer_.erase(current);
+  if (const auto current = by_peer_.find(peer); current != by_peer_.end() && current->second == id)
+    by_peer_.erase(current);
   links_.erase(id);
 }
 
@@ -211,7 +223,8 @@ void ReferenceModel::on_closed(uint64_t connection, StreamEnd) {
   if (link.outbound) {
     redial_later(id);
   } else {
-    if (const auto current = by_peer_.find(peer); current != by_peer_.end() && current->second == id) by_peer_.erase(current);
+    if (const auto current = by_peer_.find(peer); current != by_peer_.end() && current->second == id)
+      by_peer_.erase(current);
     links_.erase(id);
   }
   if (!peer.empty()) lose(peer);
@@ -222,7 +235,7 @@ void ReferenceModel::lose(const NodeId& peer) { mark_down(peer, "connection_clos
 
 void ReferenceModel::on_resolved(uint64_t, const std::vector<IpAddress>&, std::string_view) {}
 
-// ------------------------------------------------------------------------------------------------------------------------- cluster
+// --------------------------------------------------------------------------------------------- cluster
 
 void ReferenceModel::handle(const Message& message) {
   if (const auto* const heartbeat = std::get_if<Heartbeat>(&message.payload)) {

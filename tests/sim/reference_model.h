@@ -1,6 +1,7 @@
-// A model of a node of the reference implementation, as docs/protocol.md says it behaves: it speaks first only when it dials, one
-// interval late on a seed; drops the newer of two connections without a word; dials seeds once; re-dials what was once up, and leaves
-// silent connections behind when it was called first; lists every id it ever learnt. It shares the codec with ours, not the manners.
+// A model of a node of the reference implementation, as docs/protocol.md says it behaves: it speaks first only when it
+// dials, one interval late on a seed; drops the newer of two connections without a word; dials seeds once; re-dials
+// what was once up, and leaves silent connections behind when it was called first; lists every id it ever learnt. It
+// shares the codec with ours, not the manners.
 #pragma once
 
 #include <cstdint>
@@ -38,6 +39,8 @@ class ReferenceModel final : public TransportHandler {
   void start();
   void kill();
   void leave();
+  // A node_down frame about somebody else, to everyone: nobody may believe it.
+  void slander(const NodeId& node);
 
   [[nodiscard]] const NodeId& id() const { return id_; }
   [[nodiscard]] bool is_running() const { return transport_ != nullptr; }

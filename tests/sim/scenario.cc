@@ -16,23 +16,27 @@ constexpr Duration kIdentification = Duration::seconds(10);
 constexpr Duration kStaleConnection = Duration::seconds(60);
 constexpr size_t kFrameSizeMax = 1500;  // a beat: itself, eight ids, a hello, a signature
 
-constexpr std::array<const char*, 7> kTopologyNames = {"first", "chain", "random", "ring", "everyone", "names", "aliases"};
+constexpr std::array<const char*, 7> kTopologyNames = {"first",    "chain", "random", "ring",
+                                                       "everyone", "names", "aliases"};
 
 std::string ms(Duration duration) { return std::to_string(duration.ms()) + " ms"; }
 
 }  // namespace
 
-Scenario::Scenario(const ScenarioOptions& options) : options_(options), rng_(options.seed ^ 0x5ce7a710'5ce7a710ULL) { build(); }
+Scenario::Scenario(const ScenarioOptions& options) : options_(options), rng_(options.seed ^ 0x5ce7a710'5ce7a710ULL) {
+  build();
+}
 
 Scenario::~Scenario() = default;
 
 Duration Scenario::between(Duration least, Duration most) {
-  return least + Duration::nanoseconds(static_cast<int64_t>(rng_.below(static_cast<uint64_t>((most - least).ns()) + 1)));
+  return least +
+         Duration::nanoseconds(static_cast<int64_t>(rng_.below(static_cast<uint64_t>((most - least).ns()) + 1)));
 }
 
 void Scenario::fail(const std::string& what) { simulation_->fail(simulation_->id(0), what); }
 
-// ----------------------------------------------------------------------------------------------------------------------- the cluster
+// ----------------------------------------------------------------------------------------- the cluster
 
 void Scenario::build() {
   constexpr std::array<int64_t, 5> kDelaysUs = {100, 500, 2'000, 20'000, 50'000};
@@ -74,13 +78,14 @@ void Scenario::build() {
   }
   for (size_t i = 0; i < count; ++i) {
     timeout_max_ = std::max(timeout_max_, interval_max_ * simulation_->spec(i).threshold * 3 / 2);
-    if (rng_.chance(0.3)) simulation_->network().set_clock_offset(simulation_->spec(i).host, between(Duration(), 3600 * kSecond));
+    if (rng_.chance(0.3))
+      simulation_->network().set_clock_offset(simulation_->spec(i).host, between(Duration(), 3600 * kSecond));
   }
   choose_seeds();
   summary_ = std::to_string(count) + " nodes, seeds: " + kTopologyNames[static_cast<size_t>(topology_)] +
              (unequal ? ", unequal settings" : ", interval " + ms(interval) + " x " + std::to_string(threshold)) +
-             ", reconnect up to " + ms(reconnect_max) + ", delay " + std::to_string(settings.link.delay.ns() / 1000) + " us" +
-             (secret ? ", secret" : "") + (shared_hosts ? ", two per host" : "");
+             ", reconnect up to " + ms(reconnect_max) + ", delay " + std::to_string(settings.link.delay.ns() / 1000) +
+             " us" + (secret ? ", secret" : "") + (shared_hosts ? ", two per host" : "");
   simulation_->note("scenario: " + summary_);
 }
 
@@ -140,7 +145,7 @@ void Scenario::start_all() {
   }
 }
 
-// ------------------------------------------------------------------------------------------------------------------------ its life
+// -------------------------------------------------------------------------------------------- its life
 
 void Scenario::later(Duration after, std::function<void()> action) {
   const Instant when = simulation_->now() + after;
@@ -205,7 +210,8 @@ void Scenario::trouble() {
 void Scenario::settle() {
   Simulation& sim = *simulation_;
   sim.note("the last fault is over");
-  // A silent stream is noticed after one timeout; one that broke in the middle of its hello after the time for identification.
+  // A silent stream is noticed after one timeout; one that broke in the middle of its hello after the time for
+  // identification.
   sim.run_for(timeout_max_ + kSecond);
   const Duration limit = heal_time() + std::max(kIdentification, interval_max_ + 5 * kSecond);
   if (!sim.run_until_true(limit, [&] { return sim.full_mesh(); }) && !sim.failed()) {
@@ -217,7 +223,8 @@ void Scenario::settle() {
 void Scenario::keep_peace() {
   Simulation& sim = *simulation_;
   sim.run_for(2 * interval_max_ + kSecond);  // late frames of what just happened
-  // A name is looked up again after the longest delay, and then the answers that nobody has been met at are dialled once more.
+  // A name is looked up again after the longest delay, and then the answers that nobody has been met at are dialled
+  // once more.
   if (topology_ == Topology::Names) sim.run_for(2 * reconnect_max_ + 2 * kDialTimeout);
   const size_t events = sim.event_count();
   std::vector<ProcessCounters> before;
@@ -237,7 +244,8 @@ void Scenario::keep_peace() {
     const uint64_t frames_max = (static_cast<uint64_t>(window.ns() / beat.ns()) + 2) * (sim.size() - 1);
     const uint64_t frames = after.frames_written - before[i].frames_written;
     if (!someone_dead_for_good_ && frames > frames_max) {
-      fail("sends more than beats in peace: " + std::to_string(frames) + " frames, at most " + std::to_string(frames_max) + " beats");
+      fail("sends more than beats in peace: " + std::to_string(frames) + " frames, at most " +
+           std::to_string(frames_max) + " beats");
     }
     if (after.bytes_written - before[i].bytes_written > frames * kFrameSizeMax) fail("sends large frames in peace");
     if (!someone_dead_for_good_ && after.dials != before[i].dials) fail(spec.name + " dials in peace");
@@ -258,7 +266,8 @@ void Scenario::check_tables() {
     const std::string& name = sim.spec(i).name;
     if (stats.unidentified > 0) fail(name + " keeps unidentified connections");
     if (someone_dead_for_good_) continue;
-    if (stats.connections != sim.size() - 1) fail(name + " keeps " + std::to_string(stats.connections) + " connections");
+    if (stats.connections != sim.size() - 1)
+      fail(name + " keeps " + std::to_string(stats.connections) + " connections");
     if (stats.dialing > 0) fail(name + " still dials");
     if (stats.nodes != sim.size() - 1) fail(name + " keeps " + std::to_string(stats.nodes) + " nodes");
   }
@@ -268,14 +277,15 @@ void Scenario::check_errors() {
   for (size_t i = 0; i < simulation_->size(); ++i) {
     for (const auto& run : simulation_->runs(i)) {
       for (const ErrorReport& error : run->witness->errors()) {
-        // A connection that broke in its first moments may look like a wrong secret; nothing else may go wrong between friends.
+        // A connection that broke in its first moments may look like a wrong secret; nothing else may go wrong between
+        // friends.
         if (error.kind != ErrorKind::Authentication) fail("reported: " + error.message);
       }
     }
   }
 }
 
-// --------------------------------------------------------------------------------------------------------------------------- faults
+// ---------------------------------------------------------------------------------------------- faults
 
 void Scenario::break_stream() {
   const std::vector<StreamView> streams = simulation_->network().streams();
@@ -359,7 +369,8 @@ void Scenario::crash() {
   const size_t node = pick_node();
   if (!simulation_->is_running(node)) return;
   simulation_->kill(node);
-  restart_later(node, rng_.chance(0.4) ? between(Duration(), Duration::milliseconds(50)) : between(Duration(), 10 * kSecond));
+  restart_later(node,
+                rng_.chance(0.4) ? between(Duration(), Duration::milliseconds(50)) : between(Duration(), 10 * kSecond));
 }
 
 void Scenario::power_cut() {
@@ -409,7 +420,8 @@ std::string Scenario::report(size_t lines) const {
   for (const std::string& failure : simulation_->failures()) text += "  FAILED " + failure + "\n";
   const auto& timeline = simulation_->timeline();
   text += "  the last lines of the timeline:\n";
-  for (size_t i = timeline.size() - std::min(lines, timeline.size()); i < timeline.size(); ++i) text += "    " + timeline[i] + "\n";
+  for (size_t i = timeline.size() - std::min(lines, timeline.size()); i < timeline.size(); ++i)
+    text += "    " + timeline[i] + "\n";
   text += "  again: ./dev sim --seed " + std::to_string(options_.seed) +
           (options_.nodes > 0 ? " --nodes " + std::to_string(options_.nodes) : std::string()) + " --verbose\n";
   return text;

@@ -1,5 +1,6 @@
-// A random life of a cluster, made from one seed: how many nodes, which settings and seeds, when they start, and what then happens to
-// them. After the last fault all must heal by itself within the documented time, and then only beats may be sent.
+// A random life of a cluster, made from one seed: how many nodes, which settings and seeds, when they start, and what
+// then happens to them. After the last fault all must heal by itself within the documented time, and then only beats
+// may be sent.
 #pragma once
 
 #include <cstdint>

@@ -53,7 +53,7 @@ size_t Simulation::add_node(std::vector<std::string> seeds, const std::function<
   return add_spec(std::move(spec));
 }
 
-// ------------------------------------------------------------------------------------------------------------------------ lifecycle
+// ------------------------------------------------------------------------------------------- lifecycle
 
 void Simulation::start(size_t index) {
   Node& node = nodes_[index];
@@ -78,7 +78,8 @@ void Simulation::start(size_t index) {
   Run& run = *node.runs.back();
   run.transport = network_.start_process(spec.host);
   const Now now = run.transport->now();
-  run.life = Life{node.id, rng_.next() | 1, run.transport->process(), now.mono, Instant::never(), false, spec.interval, spec.threshold};
+  run.life = Life{node.id, rng_.next() | 1, run.transport->process(), now.mono, Instant::never(),
+                  false,   spec.interval,   spec.threshold,           {}};
   run.awake_since = now.mono;
   run.witness = std::make_unique<Witness>(run.life, *this);
   Run* const self = &run;
@@ -102,7 +103,8 @@ void Simulation::start(size_t index) {
   about.id = node.id;
   about.incarnation = run.life.incarnation;
   about.nonce = [rng = std::make_shared<Rng>(rng_.next())] { return Nonce{rng->next(), rng->next()}; };
-  run.driver = std::make_unique<Driver>(*config, about, Rng(rng_.next()), MembershipLimits{}, *run.recorder, *run.witness);
+  run.driver =
+      std::make_unique<Driver>(*config, about, Rng(rng_.next()), MembershipLimits{}, *run.recorder, *run.witness);
   run.recorder->set_handler(run.driver.get());
   run.driver->start();
   run.witness->check_view();
@@ -142,7 +144,8 @@ void Simulation::leave(size_t index) {
 void Simulation::await_flush(size_t index, Run* ending, Instant limit) {
   if (nodes_[index].runs.back().get() != ending || !ending->life.ended.is_never()) return;  // killed meanwhile
   if (!network_.has_unsent(ending->life.process) || network_.now() >= limit) return end_run(index);
-  network_.at(network_.now() + Duration::milliseconds(1), [this, index, ending, limit] { await_flush(index, ending, limit); });
+  network_.at(network_.now() + Duration::milliseconds(1),
+              [this, index, ending, limit] { await_flush(index, ending, limit); });
 }
 
 void Simulation::kill(size_t index) {
@@ -160,23 +163,46 @@ void Simulation::power_off(size_t index) {
 
 void Simulation::power_on(size_t index) { network_.restore_host(nodes_[index].spec.host); }
 
-void Simulation::freeze(size_t index) { network_.freeze(run(index).life.process); }
+void Simulation::begin_pause(Run& paused) {
+  auto& pauses = paused.life.pauses;
+  if (pauses.empty() || !pauses.back().second.is_never()) pauses.emplace_back(network_.now(), Instant::never());
+}
+
+// Called before the process goes on: what it then says is judged by it. `other_holds`: it is still stopped in another
+// way.
+void Simulation::end_pause(Run& paused, bool other_holds) {
+  auto& pauses = paused.life.pauses;
+  if (other_holds || pauses.empty() || !pauses.back().second.is_never()) return;
+  pauses.back().second = network_.now();
+  paused.awake_since = network_.now();
+}
+
+void Simulation::freeze(size_t index) {
+  begin_pause(run(index));
+  network_.freeze(run(index).life.process);
+}
 
 void Simulation::thaw(size_t index) {
-  run(index).awake_since = network_.now();
+  end_pause(run(index), !network_.is_host_up(nodes_[index].spec.host));
   network_.thaw(run(index).life.process);
 }
 
-void Simulation::suspend(size_t index) { network_.suspend_host(nodes_[index].spec.host); }
+void Simulation::suspend(size_t index) {
+  for (const Node& node : nodes_) {
+    if (node.spec.host == nodes_[index].spec.host && !node.runs.empty()) begin_pause(*node.runs.back());
+  }
+  network_.suspend_host(nodes_[index].spec.host);
+}
 
 void Simulation::resume(size_t index) {
   for (const Node& node : nodes_) {
-    if (node.spec.host == nodes_[index].spec.host && !node.runs.empty()) node.runs.back()->awake_since = network_.now();
+    if (node.spec.host != nodes_[index].spec.host || node.runs.empty()) continue;
+    end_pause(*node.runs.back(), network_.is_stopped(node.runs.back()->life.process));
   }
   network_.resume_host(nodes_[index].spec.host);
 }
 
-// -------------------------------------------------------------------------------------------------------------------------- running
+// --------------------------------------------------------------------------------------------- running
 
 void Simulation::run_until(Instant limit) {
   while (!failed() && network_.run_next(limit)) {
@@ -244,7 +270,7 @@ size_t Simulation::event_count() const {
   return count;
 }
 
-// ---------------------------------------------------------------------------------------------------------------------------- truth
+// ----------------------------------------------------------------------------------------------- truth
 
 const Life* Simulation::find_life(const NodeId& id, Incarnation incarnation) const {
   for (const Node& node : nodes_) {
@@ -253,7 +279,8 @@ const Life* Simulation::find_life(const NodeId& id, Incarnation incarnation) con
       if (run->life.incarnation == incarnation) return &run->life;
     }
   }
-  const auto foreign = std::find_if(foreign_lives_.rbegin(), foreign_lives_.rend(), [&](const Life* life) { return life->id == id; });
+  const auto foreign =
+      std::find_if(foreign_lives_.rbegin(), foreign_lives_.rend(), [&](const Life* life) { return life->id == id; });
   return foreign == foreign_lives_.rend() ? nullptr : *foreign;
 }
 

@@ -1,6 +1,6 @@
-// A whole cluster in one process: N shipped drivers, each with its own host or process on the virtual network, and a witness beside
-// each. The same seed and the same calls give the same run. A check that does not hold is written down with its virtual time, and the
-// timeline tells how it came to that.
+// A whole cluster in one process: N shipped drivers, each with its own host or process on the virtual network, and a
+// witness beside each. The same seed and the same calls give the same run. A check that does not hold is written down
+// with its virtual time, and the timeline tells how it came to that.
 #pragma once
 
 #include <cstdint>
@@ -60,9 +60,9 @@ class Simulation final : public Truth {
   [[nodiscard]] const NodeId& id(size_t node) const { return nodes_[node].id; }
 
   void start(size_t node);
-  void leave(size_t node);       // stop(): goodbye, flush, end
-  void kill(size_t node);        // SIGKILL
-  void power_off(size_t node);   // its host; power_on brings back the host, not the node
+  void leave(size_t node);      // stop(): goodbye, flush, end
+  void kill(size_t node);       // SIGKILL
+  void power_off(size_t node);  // its host; power_on brings back the host, not the node
   void power_on(size_t node);
   void freeze(size_t node);
   void thaw(size_t node);
@@ -112,6 +112,8 @@ class Simulation final : public Truth {
   };
 
   void end_run(size_t node);
+  void begin_pause(Run& paused);
+  void end_pause(Run& paused, bool other_holds);
   void await_flush(size_t node, Run* ending, Instant limit);
   void audit();
 

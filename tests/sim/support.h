@@ -18,7 +18,8 @@ inline std::string story(const Simulation& simulation, size_t lines = 60) {
   std::string text = "\n";
   for (const std::string& failure : simulation.failures()) text += "  " + failure + "\n";
   text += "  the last lines of the timeline:\n";
-  for (size_t i = timeline.size() - std::min(lines, timeline.size()); i < timeline.size(); ++i) text += "    " + timeline[i] + "\n";
+  for (size_t i = timeline.size() - std::min(lines, timeline.size()); i < timeline.size(); ++i)
+    text += "    " + timeline[i] + "\n";
   return text;
 }
 
@@ -38,7 +39,8 @@ inline void expect_full_mesh(Simulation& sim, Duration limit) {
 }
 
 inline bool has_error(const Witness& witness, ErrorKind kind) {
-  return std::any_of(witness.errors().begin(), witness.errors().end(), [kind](const ErrorReport& error) { return error.kind == kind; });
+  return std::any_of(witness.errors().begin(), witness.errors().end(),
+                     [kind](const ErrorReport& error) { return error.kind == kind; });
 }
 
 #define EXPECT_SOUND(simulation) EXPECT_FALSE((simulation).failed()) << story(simulation)

@@ -7,7 +7,8 @@
 namespace noex::sim {
 namespace {
 
-// A beat that was due may be this much late: timers, jitter of the links, a pause of the node itself that was too short to count.
+// A beat that was due may be this much late: timers, jitter of the links, a pause of the node itself that was too short
+// to count.
 constexpr Duration kFreshnessSlack = Duration::milliseconds(1000);
 // An up follows a frame at once, or the end of a challenge, which takes a heartbeat interval.
 constexpr Duration kUpSlack = Duration::milliseconds(200);
@@ -38,7 +39,8 @@ void Witness::on_table(const std::shared_ptr<const NodeTable>& table) {
   if (connected != table->connected_count) fail("counts its connected nodes wrongly");
   if (table->nodes.size() > kNodesMax) fail("knows more nodes than the limit");
   for (const auto& [alias, real] : table->aliases) {
-    if (std::any_of(table->nodes.begin(), table->nodes.end(), [&](const NodeEntry& entry) { return entry.id() == alias; })) {
+    if (std::any_of(table->nodes.begin(), table->nodes.end(),
+                    [&](const NodeEntry& entry) { return entry.id() == alias; })) {
       fail("lists the alias " + alias.text());
     }
   }
@@ -52,7 +54,8 @@ void Witness::on_notification(const Notification& notification) {
     errors_.push_back(*error);
     return truth_.say(life_.id, "ERROR " + error->message + " [" + error->node_id + " " + error->address + "]");
   }
-  if (const auto* const record = std::get_if<LogRecord>(&notification)) return truth_.say(life_.id, "log: " + record->message);
+  if (const auto* const record = std::get_if<LogRecord>(&notification))
+    return truth_.say(life_.id, "log: " + record->message);
   if (std::holds_alternative<JoinSettled>(notification)) {
     if (!joined_at_.is_never()) fail("settled its start twice");
     joined_at_ = truth_.now();
@@ -86,7 +89,8 @@ void Witness::note(const NodeUp& up) {
 }
 
 void Witness::note(const NodeDown& down) {
-  truth_.say(life_.id, "DOWN " + down.id.text() + " " + std::string(to_string(down.reason)) + " (" + down.evidence + ")");
+  truth_.say(life_.id,
+             "DOWN " + down.id.text() + " " + std::string(to_string(down.reason)) + " (" + down.evidence + ")");
   events_.push_back({truth_.now(), down.id, down.reason, 0});
   if (down.id == life_.id) return fail("reports itself down");
   Standing& standing = standings_[down.id];
@@ -111,9 +115,10 @@ void Witness::judge(const NodeDown& down, const Standing& standing) {
     case DownReason::HeartbeatTimeout: {
       const auto last = recorder_->last_proven_frame_from(life->process);
       const Duration timeout = timeout_towards(*life);
-      if (last && now - *last < timeout - Duration::milliseconds(1)) {
+      if (last && now - *last - own_pause(*last) < timeout - Duration::milliseconds(1)) {
         fail("reports heartbeat_timeout for " + down.id.text() + ", whose last frame came " + seconds(now - *last) +
-             " s ago; the timeout is " + seconds(timeout) + " s");
+             " s ago, its own pause of " + seconds(own_pause(*last)) + " s included; the timeout is " +
+             seconds(timeout) + " s");
       }
       return;
     }
@@ -153,11 +158,12 @@ void Witness::check_freshness(Instant awake_since) {
     if (!standing.up) continue;
     const Life* const life = truth_.find_life(id, standing.incarnation);
     if (life == nullptr) continue;
-    const Instant last = std::max({recorder_->last_frame_from(life->process).value_or(Instant()), awake_since, standing.since});
+    const Instant last =
+        std::max({recorder_->last_frame_from(life->process).value_or(Instant()), awake_since, standing.since});
     const Duration silence = truth_.now() - last;
     if (silence > timeout_towards(*life) + kFreshnessSlack) {
-      fail("still says that " + id.text() + " is up, which has been silent for " + seconds(silence) + " s; the timeout is " +
-           seconds(timeout_towards(*life)) + " s");
+      fail("still says that " + id.text() + " is up, which has been silent for " + seconds(silence) +
+           " s; the timeout is " + seconds(timeout_towards(*life)) + " s");
     }
   }
 }
@@ -169,6 +175,19 @@ Duration Witness::timeout_towards(const Life& other) const {
   // With a threshold of 1 a node of ours beats twice an interval. Who does not is judged by one and a half.
   if (life_.threshold == 1 && (is_reference || other.threshold > 1)) return interval * 3 / 2;
   return interval * life_.threshold;
+}
+
+// A pause counts from the first deadline that it made the node miss (a beat is due within each interval), if that was
+// long enough.
+Duration Witness::own_pause(Instant since) const {
+  const Duration noticed_min = std::max(Duration::milliseconds(100), life_.interval / 4);
+  Duration sum;
+  for (const auto& [begin, end] : life_.pauses) {
+    if (begin < since || end.is_never()) continue;
+    const Duration lateness = end - begin - life_.interval;
+    if (lateness > noticed_min) sum = sum + lateness;
+  }
+  return sum;
 }
 
 bool Witness::is_up(const NodeId& id) const {

@@ -1,5 +1,5 @@
-// The one who listens to a node in the simulator, and believes nothing: each notification must fit the grammar, the published table,
-// and what really happened according to the network.
+// The one who listens to a node in the simulator, and believes nothing: each notification must fit the grammar, the
+// published table, and what really happened according to the network.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cluster/driver.h"
@@ -25,6 +26,7 @@ struct Life {
   bool left = false;  // stopped politely
   Duration interval;
   int64_t threshold = 0;
+  std::vector<std::pair<Instant, Instant>> pauses;  // frozen or asleep; `never` while it lasts
 };
 
 // What the witness asks the simulation.
@@ -32,7 +34,8 @@ class Truth {
  public:
   virtual ~Truth() = default;
   [[nodiscard]] virtual Instant now() const = 0;
-  // The life that this id and incarnation are; for a model of the reference the latest of that id. nullptr: nobody ever.
+  // The life that this id and incarnation are; for a model of the reference the latest of that id. nullptr: nobody
+  // ever.
   [[nodiscard]] virtual const Life* find_life(const NodeId& id, Incarnation incarnation) const = 0;
   virtual void say(const NodeId& who, const std::string& what) = 0;
   virtual void fail(const NodeId& who, const std::string& what) = 0;
@@ -55,7 +58,8 @@ class Witness final : public DriverObserver {
 
   // After each callback into the driver: the replayed events are exactly what the table shows as connected.
   void check_view();
-  // At any moment: whoever is still said to be up has spoken lately. `awake_since`: when this process last went on after a stop.
+  // At any moment: whoever is still said to be up has spoken lately. `awake_since`: when this process last went on
+  // after a stop.
   void check_freshness(Instant awake_since);
 
   [[nodiscard]] const std::vector<SeenEvent>& events() const { return events_; }
@@ -80,6 +84,8 @@ class Witness final : public DriverObserver {
   void note(const NodeDown& down);
   void judge(const NodeDown& down, const Standing& standing);
   [[nodiscard]] Duration timeout_towards(const Life& other) const;
+  // At least so much of the time since `since` this node must have noticed as its own pause.
+  [[nodiscard]] Duration own_pause(Instant since) const;
   void fail(const std::string& what) { truth_.fail(life_.id, what); }
 
   const Life& life_;

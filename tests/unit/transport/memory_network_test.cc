@@ -1,4 +1,5 @@
-// The virtual network keeps the transport's contract and breaks only as real networks do: what the simulator judges rests on it.
+// The virtual network keeps the transport's contract and breaks only as real networks do: what the simulator judges
+// rests on it.
 #include <gtest/gtest.h>
 
 #include <map>
