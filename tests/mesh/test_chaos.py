@@ -1,0 +1,101 @@
+"""A minute of bad luck: nodes of all languages are killed, stopped, frozen and started again at random, several at a
+time. What holds throughout is the grammar of events; and when the bad luck ends, the mesh is whole again.
+"""
+
+import random
+import time
+
+import pytest
+from harness import LANGUAGES, Mesh, NodeProcess
+
+BAD_LUCK_S = 45
+FROZEN_S = (0.2, 6.0)  # on both sides of the timeout, which is 1.5 s
+
+
+class Chaos:
+    """Which node is in which state, and what is due to end it."""
+
+    def __init__(self, mesh: Mesh, rng: random.Random) -> None:
+        self.mesh = mesh
+        self.rng = rng
+        self.nodes: dict[str, NodeProcess] = {}
+        self.seeds: dict[str, list[NodeProcess]] = {}
+        self.ended: list[NodeProcess] = []  # former lives, whose events must be in order, too
+        self.due: dict[str, float] = {}  # name -> when it is thawed or started again
+        self.done: list[str] = []
+
+    def add(self, language: str, name: str, seeds: list[NodeProcess]) -> NodeProcess:
+        node = self.nodes[name] = self.mesh.start(language, name, seeds)
+        self.seeds[name] = seeds
+        return node
+
+    def strike(self) -> None:
+        healthy = [name for name in self.nodes if name not in self.due]
+        if len(healthy) < 2:
+            return
+        name = self.rng.choice(healthy)
+        node, blow = self.nodes[name], self.rng.choice(["kill", "stop", "freeze", "freeze"])
+        self.done.append(f"{blow} {name}")
+        if blow == "freeze":
+            node.freeze()
+            self.due[name] = time.monotonic() + self.rng.uniform(*FROZEN_S)
+            return
+        if blow == "kill":
+            node.kill()
+        else:
+            assert node.stop() == 0, node.transcript()
+        self.due[name] = time.monotonic() + self.rng.uniform(0, 4)
+
+    def mend(self, *, everything: bool = False) -> None:
+        for name in [name for name, when in self.due.items() if everything or when <= time.monotonic()]:
+            node = self.nodes[name]
+            del self.due[name]
+            if node.frozen:
+                node.thaw()
+                continue
+            self.ended.append(node)
+            self.nodes[name] = self.mesh.spawn(node.language, name, self.seeds[name], port=node.port)
+
+
+def check_grammar(node: NodeProcess, others: set[str]) -> None:
+    """By node and run: [connection_refused] (up down)* [up]."""
+    for other in others - {node.id}:
+        told = [event for event in node.since(0, None, other) if event["event"] in ("up", "down")]
+        words = [event["event"] if event["event"] == "up" else event["reason"] for event in told]
+        if words[:1] == ["connection_refused"]:
+            words = words[1:]
+        assert words[0::2] == ["up"] * len(words[0::2]), f"{node.name} about {other}: {words}"
+        assert "up" not in words[1::2], f"{node.name} about {other}: {words}"
+        assert "connection_refused" not in words, f"{node.name} about {other}: {words}"
+
+
+@pytest.mark.timeout(240)
+def test_bad_luck_ends_in_a_whole_mesh() -> None:
+    number = random.SystemRandom().randrange(2**32)
+    print(f"seed {number}")
+    with Mesh(interval=500, threshold=3) as mesh:
+        chaos = Chaos(mesh, random.Random(number))
+        first = chaos.add("cli", "first", [])
+        second = chaos.add("python", "second", [first])
+        for index, language in enumerate([*LANGUAGES[1:], "cli", "node"]):
+            chaos.add(language, f"{language}-{index}", [first, second])
+        ids = {node.id for node in chaos.nodes.values()}
+        mesh.wait_full(chaos.nodes.values())
+
+        end = time.monotonic() + BAD_LUCK_S
+        while time.monotonic() < end:
+            chaos.mend()
+            chaos.strike()
+            time.sleep(chaos.rng.uniform(0.1, 1.2))
+        chaos.mend(everything=True)
+        print(f"{len(chaos.done)} blows: {', '.join(chaos.done)}")
+
+        nodes = list(chaos.nodes.values())
+        for node in nodes:
+            node.wait_running(30)
+        seconds = mesh.wait_full(nodes, 60)
+        print(f"whole again after {seconds:.1f} s")
+        mesh.assert_agreed(nodes)
+        for node in [*nodes, *chaos.ended]:
+            check_grammar(node, ids)
+            assert node.since(0, "error") == [], node.name
