@@ -20,6 +20,8 @@ using Event = std::unique_ptr<noex_event, Free<noex_event_free>>;
 using Nodes = std::unique_ptr<noex_nodes, Free<noex_nodes_free>>;
 
 // What the command ends with. Documented in its help.
-enum ExitCode { kSuccess = 0, kFailure = 1, kUsage = 2 };
+inline constexpr int kSuccess = 0;
+inline constexpr int kFailure = 1;
+inline constexpr int kUsage = 2;
 
 }  // namespace noex_cli

@@ -21,7 +21,6 @@ Status check_waiting_call(const noex_cluster* cluster, const char* name, const c
 }  // namespace
 }  // namespace noex::capi
 
-using noex::Error;
 using noex::Result;
 using noex::Status;
 using noex::capi::check_handle;

@@ -33,8 +33,6 @@ void write(const NodeId& id, noex_node_id_parts* out) {
 }  // namespace
 }  // namespace noex::capi
 
-using noex::Error;
-using noex::ErrorCode;
 using noex::NodeId;
 using noex::Result;
 using noex::Status;
