@@ -27,11 +27,25 @@ TEST(Start, TwoNodesSeeEachOther) {
 
 TEST(Start, TenAtOnceMakeAFullMeshWithinASecondAndKeepIt) {
   Simulation sim(2);
-  add_and_start(sim, 10);
+  add_and_start(sim, 10, [](NodeSpec& spec) { spec.interval = 5 * kSecond; });  // the first beat is not waited for
   expect_full_mesh(sim, kSecond);
   sim.run_for(60 * kSecond);
   EXPECT_SOUND(sim);
   EXPECT_EQ(sim.event_count(), 90u) << "one up for each pair and direction, nothing else" << story(sim);
+}
+
+// Its seed's answer names everyone, and those are dialled at once: not one interval passes.
+TEST(Start, AJoinerMeetsEveryoneAtOnce) {
+  Simulation sim(14);
+  add_and_start(sim, 12, [](NodeSpec& spec) { spec.interval = 5 * kSecond; });
+  expect_full_mesh(sim, kSecond);
+  sim.run_for(20 * kSecond);
+  const size_t joiner = sim.add_node({sim.id(3).text()}, [](NodeSpec& spec) { spec.interval = 5 * kSecond; });
+  sim.start(joiner);
+  EXPECT_TRUE(sim.run_until_true(
+      Duration::milliseconds(30), [&] { return sim.full_mesh(); }, Duration::milliseconds(1)))
+      << sim.missing_links() << story(sim);
+  EXPECT_SOUND(sim);
 }
 
 TEST(Start, TenThatAllDialEachOther) {
