@@ -36,6 +36,16 @@ function view() {
   say('view', { self: Cluster.getLocalNodeId(), status: Cluster.getStatus(), nodes });
 }
 
+await Cluster.start({
+  nodeName: options.name,
+  host: options.host,
+  port: options.port === 'auto' ? 'auto' : Number(options.port),
+  seeds: options.seed,
+  clusterSecret: process.env.NOEX_CLUSTER_SECRET,
+  heartbeatIntervalMs: Number(options.interval),
+  heartbeatMissThreshold: Number(options.threshold),
+});
+
 const commands = createInterface({ input: process.stdin });
 commands.on('line', (line) => {
   const [command, argument] = line.trim().split(' ');
@@ -46,14 +56,4 @@ commands.on('line', (line) => {
 commands.on('close', () => {
   process.stdin.destroy();
   void Cluster.stop();
-});
-
-await Cluster.start({
-  nodeName: options.name,
-  host: options.host,
-  port: options.port === 'auto' ? 'auto' : Number(options.port),
-  seeds: options.seed,
-  clusterSecret: process.env.NOEX_CLUSTER_SECRET,
-  heartbeatIntervalMs: Number(options.interval),
-  heartbeatMissThreshold: Number(options.threshold),
 });

@@ -98,4 +98,5 @@ def test_bad_luck_ends_in_a_whole_mesh() -> None:
         mesh.assert_agreed(nodes)
         for node in [*nodes, *chaos.ended]:
             check_grammar(node, ids)
-            assert node.since(0, "error") == [], node.name
+            # Who is killed while another greets it hangs up on that greeting: that may be asked about, nothing else.
+            assert [event for event in node.since(0, "error") if "closed it on our hello" not in event["message"]] == []
