@@ -13,7 +13,7 @@ async function refused(config, ...patterns) {
   const statuses = [];
   node.onStatusChange((status) => statuses.push(status));
   await assert.rejects(
-    node.start(config),
+    node.start(config).finally(() => node.stop()),
     (error) => {
       assert(error instanceof InvalidClusterConfigError && error instanceof Error, String(error));
       assert.equal(error.name, 'InvalidClusterConfigError');

@@ -61,8 +61,9 @@ test('inside onNodeUp the lists show the node; inside onNodeDown it is disconnec
   assert.deepEqual(whenDown, ['down', id, 'disconnected', 1, false]);
 });
 
-test('unsubscribe ends one registration, once', async () => {
+test('unsubscribe ends one registration, once', async (t) => {
   const node = new ClusterNode();
+  t.after(() => node.stop());
   const calls = [];
   const handler = (status) => calls.push(status);
   const first = node.onStatusChange(handler);
@@ -75,8 +76,9 @@ test('unsubscribe ends one registration, once', async () => {
   assert.equal(node.listenerCount('statusChange'), 1);
 });
 
-test('a handler that ends itself or another in the midst of an event', async () => {
+test('a handler that ends itself or another in the midst of an event', async (t) => {
   const node = new ClusterNode();
+  t.after(() => node.stop());
   const calls = [];
   const offFirst = node.onStatusChange(() => {
     calls.push('first');
@@ -88,8 +90,9 @@ test('a handler that ends itself or another in the midst of an event', async () 
   await node.stop();
 });
 
-test('a handler that throws stops no other, and is an uncaught exception', async () => {
+test('a handler that throws stops no other, and is an uncaught exception', async (t) => {
   const node = new ClusterNode();
+  t.after(() => node.stop());
   const calls = [];
   node.onStatusChange((status) => {
     throw new Error(`first ${status}`);
@@ -109,8 +112,9 @@ test('a handler that throws stops no other, and is an uncaught exception', async
   await node.stop();
 });
 
-test('an async handler that rejects is an unhandled rejection like any other', async () => {
+test('an async handler that rejects is an unhandled rejection like any other', async (t) => {
   const node = new ClusterNode();
+  t.after(() => node.stop());
   node.onStatusChange(async (status) => {
     if (status === 'running') throw new Error('asynchronously');
   });
