@@ -116,7 +116,7 @@ def test_nothing_else_is_installed(prefix: Path) -> None:
     assert not extra
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(800)
 def test_python_wheel(tmp_path: Path) -> None:
     wheels = tmp_path / "wheels"
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]

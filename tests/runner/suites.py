@@ -233,7 +233,7 @@ def everything(fuzz_seconds: int) -> list[list[Job]]:
         [
             *pytest_jobs("python", release, tree=tree, prefix="shared-"),
             *node_jobs(release, tree=tree, prefix="shared-"),
-            *pytest_jobs("install", release, cost=2),
+            *pytest_jobs("install", release, cost=2, time_limit=900),
         ]
     )
     stages.append(
@@ -251,7 +251,7 @@ def extra(name: str, fuzz_seconds: int) -> list[Job]:
     if name == "fuzz":
         return fuzz_jobs(fuzz_seconds)
     if name == "install":
-        return pytest_jobs("install", ROOT / "build" / "release", cost=2)
+        return pytest_jobs("install", ROOT / "build" / "release", cost=2, time_limit=900)
     return []
 
 
