@@ -268,7 +268,8 @@ TEST(Node, AStartThatReachedNoSeedSaysSo) {
   NodeHarness a;
   ClusterConfig config = quick_config("a");
   config.seeds = {"gone@" + address};
-  config.reconnect_base_delay_ms = config.reconnect_max_delay_ms = 60'000;  // one attempt, over when the line is written
+  config.reconnect_base_delay_ms = config.reconnect_max_delay_ms =
+      60'000;  // one attempt, over when the line is written
   a.start(config);
   const auto log = a.wait_event([](const QueuedEvent& event) {
     const auto* const record = std::get_if<LogRecord>(&event.body);
