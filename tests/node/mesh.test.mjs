@@ -92,10 +92,10 @@ test('a seed by address alone is joined under the name that answers', async (t) 
 const hasIpv6 = Object.values(networkInterfaces()).some((addresses) => addresses.some(({ address }) => address === '::1'));
 
 test('IPv6: brackets in ids, none in hosts', { skip: !hasIpv6 && 'no ::1 here' }, async (t) => {
-  const a = await startNode(t, 'a', { host: '::1' });
+  const a = await startNode(t, 'a', { host: '::1', advertiseHost: '::1' });
   const id = a.getLocalNodeId();
   assert.match(id, /^a@\[::1\]:\d+$/);
-  const b = await startNode(t, 'b', { host: '[::1]', seeds: [id] });
+  const b = await startNode(t, 'b', { host: '[::1]', advertiseHost: '[::1]', seeds: [id] });
   await connected(b, a);
   assert.equal(b.getNode(id).host, '::1');
   assert.equal(b.getNode(`a@[0:0:0:0:0:0:0:1]:${NodeId.getPort(id)}`), b.getNode(id), 'in any spelling');
