@@ -132,7 +132,6 @@ void Membership::Machine::begin_attempt(Target& target) {
   }
   target.answered = false;
   target.unreachable = true;
-  target.failure.clear();
   target.candidates = literal_candidates(target);
   if (target.candidates.empty() && !IpAddress::parse(target.host).has_value()) {
     target.phase = Phase::Resolving;
@@ -305,6 +304,7 @@ void Membership::Machine::attempt_confirmed(Target& target, Connection& connecti
   target.answered = true;
   target.attempt = 0;
   target.hung_up = 0;
+  target.failure.clear();
   settle(target);
   const NodeId who = connection.peer;
   if (!target.expected.has_value()) {

@@ -132,7 +132,7 @@ class Membership::Machine {
     std::vector<Endpoint> candidates;      // still to be tried in this attempt
     std::vector<ConnectionId> connections;  // of this attempt: dialling, or open and not confirmed
     bool answered = false;                 // somebody was confirmed in this attempt
-    std::string failure;                   // how the last dial of this attempt ended
+    std::string failure;                   // how the last dial that ended without success did
     bool unreachable = false;              // nothing in this attempt came as far as a connection
     bool settled = false;                  // seeds: the first attempt has ended
     NodeId answered_as;                    // named seed: the id that answers there, if another (an alias)
