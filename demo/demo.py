@@ -143,7 +143,7 @@ class Demo:
         for node in self.nodes.values():
             for other in self.nodes.values():
                 if other is not node:
-                    node.wait("up", self.patience(), node=other.id, what=f"that {other.name} is up")
+                    node.wait("up", self.patience(), node=other.id, expected=f"that {other.name} is up")
         self.title("Each node's own view, when all have found each other")
         ids = {node.id: node.name for node in self.nodes.values()}
         for node in self.nodes.values():

@@ -141,7 +141,7 @@ class NodeProcess:
         return [event for event in events if kind in (None, event["event"]) and node in (None, event.get("node"))]
 
     def wait(
-        self, kind: str, timeout: float = 15.0, /, *, mark: int = 0, what: str | None = None, **fields: Any
+        self, kind: str, timeout: float = 15.0, /, *, mark: int = 0, expected: str | None = None, **fields: Any
     ) -> Event:
         """The first event of this kind after `mark` with these fields; a field may be a predicate. Raises Expected."""
 
@@ -167,11 +167,11 @@ class NodeProcess:
         wanted = ", ".join(f"{key}={'…' if callable(value) else value}" for key, value in fields.items())
         ending = f"; it ended with code {self.process.returncode}" if ended else ""
         raise Expected(
-            f"{self.name} ({self.language}) did not say {what or f'{kind} {wanted}'} within {timeout:g} s{ending}"
+            f"{self.name} ({self.language}) did not say {expected or f'{kind} {wanted}'} within {timeout:g} s{ending}"
         )
 
     def wait_running(self, timeout: float = 20.0) -> "NodeProcess":
-        self.wait("status", timeout, status="running", what="that it is running")
+        self.wait("status", timeout, status="running", expected="that it is running")
         return self
 
     def downs(self, mark: int = 0, node: str | None = None) -> list[Event]:
@@ -203,7 +203,7 @@ class NodeProcess:
         """Its own list of nodes, as getNodes() gives it."""
         mark = self.mark()
         self.tell("view")
-        return self.wait("view", timeout, mark=mark, what="its view")
+        return self.wait("view", timeout, mark=mark, expected="its view")
 
     def connected(self, timeout: float = 15.0) -> set[str]:
         return {node["id"] for node in self.view(timeout)["nodes"] if node["status"] == "connected"}

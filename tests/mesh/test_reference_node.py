@@ -3,6 +3,7 @@ the vectors, its habits one by one against a peer that this file plays with bare
 """
 
 import base64
+import itertools
 import json
 import socket
 import struct
@@ -297,6 +298,29 @@ def test_down_by_silence_about_the_id_whoever_speaks(mesh: Mesh, peer: Peer) -> 
         assert line.hear() is not None
     assert node.downs(0, peer.id) == []
     assert node.wait("down", node="friend@127.0.0.1:1")["reason"] == "heartbeat_timeout"
+    line.bodies.clear()
+    beat = line.hear()
+    assert beat is not None
+    assert "friend@127.0.0.1:1" in beat["payload"]["knownNodes"]  # it gossips the dead, and forgets nobody
+
+
+def test_it_reconnects_by_backoff_but_not_after_a_first_failure(mesh: Mesh, peer: Peer) -> None:
+    node = start(mesh)
+    line = peer.dial(node)
+    line.beat(peer.id, known=["never@127.0.0.1:1"])
+    node.wait("trace", what="dial_failed", node="never@127.0.0.1:1")
+    peer.listener.close()
+    line.sock.close()
+    dials: list[float] = []
+    mark = node.mark()
+    for _ in range(3):
+        dial = node.wait("trace", mark=mark, what="dial", node=peer.id)
+        mark = node.events.index(dial) + 1
+        dials.append(dial["at"] / 1000)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(dials)]
+    assert 0.9 < gaps[0] < 5  # 2 s * [0.5, 1.5)
+    assert 1.9 < gaps[1] < 9  # 4 s * [0.5, 1.5)
+    assert len([event for event in node.since(0, "trace", "never@127.0.0.1:1") if event["what"] == "dial"]) == 1
 
 
 def test_it_says_goodbye(mesh: Mesh, peer: Peer) -> None:
