@@ -115,7 +115,7 @@ TEST(Death, ByTheKernelsWordAtOnce) {
   expect_full_mesh(sim, kSecond);
   sim.kill(2);
   sim.run_for(kSecond);
-  for (const size_t i : {0, 1, 3, 4}) {
+  for (const size_t i : {0u, 1u, 3u, 4u}) {
     EXPECT_FALSE(sim.witness(i).is_up(sim.id(2)));
     EXPECT_EQ(sim.witness(i).events().back().down, DownReason::ConnectionClosed);
   }
@@ -190,6 +190,29 @@ TEST(Break, AHalfOpenConnectionIsNotKeptForEver) {
   }
 }
 
+TEST(Dial, BackoffGrowsAndStartsAfreshWithTheFirstHeartbeat) {
+  Simulation sim(15);
+  add_and_start(sim, 3);
+  expect_full_mesh(sim, kSecond);
+  sim.power_off(2);
+  sim.run_for(10 * kSecond);
+  const auto dials = [&] { return sim.network().counters(sim.run(1).life.process).dials; };
+  const uint64_t before = dials();
+  sim.run_for(120 * kSecond);
+  EXPECT_GE(dials() - before, 3u) << "for ever";
+  EXPECT_LE(dials() - before, 8u) << "but not in a loop: up to 30 s apart, each for 5 s";
+  sim.power_on(2);
+  sim.start(2);
+  expect_full_mesh(sim, 6 * kSecond);
+  sim.run_for(5 * kSecond);
+  for (const StreamView& stream : sim.network().streams()) {
+    if (stream.process[0] != sim.run(2).life.process && stream.process[1] != sim.run(2).life.process) continue;
+    sim.network().reset_stream(stream.id);
+  }
+  expect_full_mesh(sim, Duration::milliseconds(1200));  // the base delay again
+  EXPECT_SOUND(sim);
+}
+
 TEST(Goodbye, IsBelievedAtOnceAndNotRedialled) {
   Simulation sim(8);
   add_and_start(sim, 5);
@@ -198,13 +221,13 @@ TEST(Goodbye, IsBelievedAtOnceAndNotRedialled) {
   sim.leave(3);
   sim.run_for(kSecond);
   EXPECT_TRUE(sim.full_mesh()) << sim.missing_links();
-  for (const size_t i : {0, 1, 2, 4}) EXPECT_EQ(sim.witness(i).events().back().down, DownReason::GracefulShutdown);
+  for (const size_t i : {0u, 1u, 2u, 4u}) EXPECT_EQ(sim.witness(i).events().back().down, DownReason::GracefulShutdown);
   EXPECT_EQ(sim.runs(3).back()->witness->down_count(), 0u) << "one's own stop is no news";
   std::vector<uint64_t> dials;
-  for (const size_t i : {0, 1, 2, 4}) dials.push_back(sim.network().counters(sim.run(i).life.process).dials);
+  for (const size_t i : {0u, 1u, 2u, 4u}) dials.push_back(sim.network().counters(sim.run(i).life.process).dials);
   sim.run_for(60 * kSecond);
   size_t next = 0;
-  for (const size_t i : {0, 1, 2, 4}) {
+  for (const size_t i : {0u, 1u, 2u, 4u}) {
     EXPECT_EQ(sim.network().counters(sim.run(i).life.process).dials, dials[next++]) << "re-dials one that left";
   }
   sim.start(3);

@@ -62,11 +62,13 @@ int main(int argc, char** argv) {
   uint64_t events = 0;
   uint64_t failures = 0;
   uint64_t played = 0;
+  uint64_t hash = 0;  // of all that was delivered and said in all lives: equal runs have equal hashes, on any compiler
   for (uint64_t seed = first; seed < first + count; ++seed) {
     options.seed = seed;
     noex::sim::Scenario scenario(options);
     const bool sound = scenario.play();
     ++played;
+    hash = hash * 31 + scenario.simulation().hash();
     virtual_seconds += static_cast<double>(scenario.simulation().now().ns()) / 1e9;
     events += scenario.simulation().event_count();
     if (sound) continue;
@@ -77,8 +79,10 @@ int main(int argc, char** argv) {
   }
   const double wall = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   std::printf(
-      "%llu lives, %llu failed; %.0f virtual seconds, %llu ups and downs; %.1f s, %.0f virtual seconds per second\n",
+      "%llu lives, %llu failed; %.0f virtual seconds, %llu ups and downs; %.1f s, %.0f virtual seconds per second; "
+      "trace %016llx\n",
       static_cast<unsigned long long>(played), static_cast<unsigned long long>(failures), virtual_seconds,
-      static_cast<unsigned long long>(events), wall, virtual_seconds / (wall > 0 ? wall : 1));
+      static_cast<unsigned long long>(events), wall, virtual_seconds / (wall > 0 ? wall : 1),
+      static_cast<unsigned long long>(hash));
   return failures == 0 ? 0 : 1;
 }

@@ -38,11 +38,10 @@ void Witness::on_table(const std::shared_ptr<const NodeTable>& table) {
   }
   if (connected != table->connected_count) fail("counts its connected nodes wrongly");
   if (table->nodes.size() > kNodesMax) fail("knows more nodes than the limit");
-  for (const auto& [alias, real] : table->aliases) {
-    if (std::any_of(table->nodes.begin(), table->nodes.end(),
-                    [&](const NodeEntry& entry) { return entry.id() == alias; })) {
-      fail("lists the alias " + alias.text());
-    }
+  for (const auto& alias : table->aliases) {
+    const bool is_listed = std::any_of(table->nodes.begin(), table->nodes.end(),
+                                       [&](const NodeEntry& entry) { return entry.id() == alias.first; });
+    if (is_listed) fail("lists the alias " + alias.first.text());
   }
 }
 
