@@ -146,6 +146,38 @@ TEST(MixedMesh, SilentRedialsStayOpen) {
   EXPECT_GT(silent, 0u) << "the habit under test never came up";
 }
 
+TEST(MixedMesh, HealsAfterAPartitionAndThenKeepsStill) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    Mixed mesh(seed);
+    mesh.add_ours({});
+    mesh.add_ours({mesh.sim.id(0).text()});
+    ReferenceModel& first = mesh.add_reference({mesh.sim.id(0)});
+    mesh.add_reference({mesh.sim.id(1)});
+    for (size_t i = 0; i < 2; ++i) mesh.sim.start(i);
+    for (const auto& reference : mesh.references) reference->start();
+    mesh.expect_full(8 * kSecond);
+    mesh.sim.run_for(3 * kSecond);
+    MemoryNetwork& network = mesh.sim.network();
+    const HostId theirs = network.host_of(first.process());
+    for (size_t i = 0; i < 2; ++i) {
+      network.cut(mesh.sim.spec(i).host, theirs);
+      if (seed % 4 != 0) network.cut(theirs, mesh.sim.spec(i).host);
+    }
+    mesh.sim.run_for(Duration::seconds(2 + static_cast<int64_t>(seed) * 2));
+    network.heal_all();
+    mesh.expect_full(40 * kSecond);
+    mesh.sim.run_for(15 * kSecond);  // what its old objects still have to say about that time
+    EXPECT_TRUE(mesh.full());
+    const size_t ours = mesh.sim.down_count();
+    const size_t said = mesh.downs_said_by_references();
+    mesh.sim.run_for(120 * kSecond);
+    EXPECT_SOUND(mesh.sim);
+    EXPECT_TRUE(mesh.full());
+    EXPECT_EQ(mesh.sim.down_count(), ours) << "seed " << seed << story(mesh.sim);
+    EXPECT_EQ(mesh.downs_said_by_references(), said) << "seed " << seed << story(mesh.sim);
+  }
+}
+
 TEST(MixedMesh, NobodyIsBelievedAboutOthers) {
   Mixed mesh(1);
   mesh.add_ours({});

@@ -43,6 +43,7 @@ class ReferenceModel final : public TransportHandler {
   void slander(const NodeId& node);
 
   [[nodiscard]] const NodeId& id() const { return id_; }
+  [[nodiscard]] ProcessId process() const { return past_.back()->process; }
   [[nodiscard]] bool is_running() const { return transport_ != nullptr; }
   [[nodiscard]] bool is_up(const NodeId& node) const { return up_.contains(node); }
   // Its onNodeDown calls about `node`.

@@ -224,8 +224,9 @@ void Scenario::keep_peace() {
   Simulation& sim = *simulation_;
   sim.run_for(2 * interval_max_ + kSecond);  // late frames of what just happened
   // A name is looked up again after the longest delay, and then the answers that nobody has been met at are dialled
-  // once more.
-  if (topology_ == Topology::Names) sim.run_for(2 * reconnect_max_ + 2 * kDialTimeout);
+  // once more; so is a seed of which it is not known yet who answers there.
+  const bool odd_seeds = topology_ == Topology::Names || topology_ == Topology::Aliases;
+  if (odd_seeds) sim.run_for(2 * reconnect_max_ + 2 * kDialTimeout);
   const size_t events = sim.event_count();
   std::vector<ProcessCounters> before;
   for (size_t i = 0; i < sim.size(); ++i) {
