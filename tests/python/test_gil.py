@@ -35,6 +35,7 @@ PROGRAM = """
         await asyncio.sleep(1)  # what came meanwhile is delivered
         print("report", json.dumps({"events": events, "connected": Cluster.get_connected_node_count(),
                                     "pauses": Cluster.get_stats().pauses - pauses}), flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
         await Cluster.stop()
 
     asyncio.run(main())
@@ -62,6 +63,7 @@ async def test_a_held_gil_is_no_death() -> None:
         assert report["events"] == [], "it reports nobody"
         assert report["connected"] == 2
         assert [watch.events for watch in watches] == [[], []], "and is never reported down"
+        child.tell("stop")
         assert await asyncio.to_thread(child.wait) == 0
         await until(lambda: all(len(watch.of("down")) == 1 for watch in watches))
     for node in nodes:

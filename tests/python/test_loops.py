@@ -197,6 +197,8 @@ def test_debug_mode_has_nothing_to_say(factory: str, caplog: pytest.LogCaptureFi
     if factory == "uvloop" and importlib.util.find_spec("uvloop") is None:
         pytest.skip("uvloop is not installed")
     new_loop = importlib.import_module(factory).new_event_loop
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(asyncio.sleep(0))  # a loop may keep descriptors of its own open
     open_before = len(os.listdir("/proc/self/fd"))
 
     async def handler(info: NodeInfo) -> None:
