@@ -231,6 +231,25 @@ async def test_a_stopped_node_watches_nothing() -> None:
         await until(lambda: len(loop._selector.get_map()) == before)  # type: ignore[attr-defined]
 
 
+async def test_a_node_that_cannot_be_listened_to_is_not_left_running(monkeypatch: pytest.MonkeyPatch) -> None:
+    descriptors = len(os.listdir("/proc/self/fd"))
+    node = ClusterNode(**options("app1"))
+    with monkeypatch.context() as patch:
+
+        def full(*_: Any) -> NoReturn:
+            raise OSError(24, "Too many open files")
+
+        patch.setattr(asyncio.get_running_loop(), "add_reader", full)
+        with pytest.raises(OSError, match="Too many open files"):
+            await node.start()
+    await until(lambda: node.get_status() == "stopped")
+    assert len(os.listdir("/proc/self/fd")) <= descriptors + 1, "but for the node's own"
+    watch = Watch(node)
+    await node.start()
+    await node.stop()
+    assert watch.of("status")[-4:] == [("starting",), ("running",), ("stopping",), ("stopped",)]
+
+
 async def test_an_iterator_in_another_loop() -> None:
     node = ClusterNode(**options("app1"))
     stream = node.events()

@@ -1,5 +1,6 @@
 """The blocking interface: the same node, waits that Ctrl-C ends, handlers on a thread."""
 
+import os
 import signal
 import threading
 import time
@@ -72,6 +73,23 @@ def test_restart_and_concurrent_stops() -> None:
             thread.join(20)
         assert node.get_status() == "stopped"
     assert watch.of("status") == [("starting",), ("running",), ("stopping",), ("stopped",)] * 3
+
+
+def test_a_node_that_cannot_have_a_thread_is_not_left_running(monkeypatch: pytest.MonkeyPatch) -> None:
+    descriptors = len(os.listdir("/proc/self/fd"))
+    node = ClusterNode(**options("app1"))
+    with monkeypatch.context() as patch:
+
+        def full(_: object) -> None:
+            raise RuntimeError("can't start new thread")
+
+        patch.setattr(threading.Thread, "start", full)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            node.start()
+    assert node.wait(20)
+    assert len(os.listdir("/proc/self/fd")) <= descriptors + 1, "but for the node's own"
+    with node:
+        assert node.get_status() == "running"
 
 
 def test_wait() -> None:

@@ -284,7 +284,13 @@ class NodeBase(Generic[PumpType]):
             else:
                 operation = link.handle.stop()
             self._operations[operation] = resolve
-            self._watch(link, starting=options is not None)
+            try:
+                self._watch(link, starting=options is not None)
+            except BaseException:  # nobody would ever hear of it: no descriptor left, or no thread
+                del self._operations[operation]
+                if options is not None:
+                    link.handle.stop()
+                raise
 
     def _watch(self, link: Link[PumpType], *, starting: bool) -> None:
         """Sees to it that a pump drains this node. With the lock held."""

@@ -98,16 +98,16 @@ class Poller:
     def __init__(self, handle: _native.Handle, on_ready: Callable[[], bool]) -> None:
         self._on_ready = on_ready
         self._ending = False
-        self._wake_read, self._wake = os.pipe()
-        try:
-            self._fd = os.dup(handle.event_fd())
-        except BaseException:
-            os.close(self._wake_read)
-            os.close(self._wake)
-            raise
         self._lock = threading.Lock()  # of _wake
         self.thread = threading.Thread(target=self._run, name="noex-cluster-events", daemon=True)
-        self.thread.start()
+        with contextlib.ExitStack() as on_failure:
+            self._wake_read, self._wake = os.pipe()
+            on_failure.callback(os.close, self._wake_read)
+            on_failure.callback(os.close, self._wake)
+            self._fd = os.dup(handle.event_fd())
+            on_failure.callback(os.close, self._fd)
+            self.thread.start()
+            on_failure.pop_all()  # they are the thread's to close
 
     def _run(self) -> None:
         poll = select.poll()

@@ -46,6 +46,8 @@ class _Ended:
 
     def wait(self, timeout: float | None = None) -> None:
         self._event.wait(timeout)  # a signal handler may run, and raise, while it waits
+
+    def result(self) -> None:
         if self._error is not None:
             raise self._error
 
@@ -90,12 +92,15 @@ class ClusterNode(NodeBase[ThreadPump]):
         try:
             self._begin(chosen, ended.resolve)
             ended.wait()
-        except (KeyboardInterrupt, SystemExit):
+        except ClusterError:  # refused: nothing has begun
+            raise
+        except BaseException:  # of a signal handler, Ctrl-C's or another
             if self._handle() is not None:
                 stopped = _Ended()
                 self._begin(None, stopped.resolve)
                 stopped.wait(_STOP_TIMEOUT_S)
             raise
+        ended.result()
 
     def stop(self) -> None:
         """Leaves the cluster: tells every peer, which then sees ``graceful_shutdown``, and closes. Returns when the
