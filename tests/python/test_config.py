@@ -1,11 +1,14 @@
 """The configuration: documented defaults, names in both spellings, and an error that helps for everything else."""
 
+import contextlib
 import dataclasses
 import errno
 import pickle
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from noex_cluster import (
     CLUSTER_DEFAULTS,
     Cluster,
@@ -48,15 +51,15 @@ STRINGS = ("node_name", "host", "advertise_host", "cluster_secret", "cluster_nam
 NUMBERS = (*(name for name in DOCUMENTED if name.endswith(("_ms", "_threshold"))), "forget_after_ms")
 
 
-async def refused(**given: Any) -> InvalidClusterConfigError:
+async def refused(**wrong: Any) -> InvalidClusterConfigError:
     """What start() and validate() have against these options; they must agree."""
-    given = {"node_name": "app1", "host": "127.0.0.1", "port": "auto", **given}
+    wrong = {"node_name": "app1", "host": "127.0.0.1", "port": "auto", **wrong}
     node = ClusterNode()
     with pytest.raises(InvalidClusterConfigError) as caught:
-        await node.start(**given)
+        await node.start(**wrong)
     assert node.get_status() == "stopped"
     with pytest.raises(InvalidClusterConfigError) as validated:
-        ClusterConfig(**given).validate()
+        ClusterConfig(**wrong).validate()
     assert str(validated.value) == str(caught.value)
     assert isinstance(caught.value, ClusterError)
     assert isinstance(caught.value, ValueError)
@@ -224,7 +227,7 @@ async def test_what_is_an_index_is_an_int() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("wrong", "expected"),
     [
         ({"node_name": ""}, "node_name is required"),
         ({"node_name": "123invalid"}, "'123invalid': it must start with a letter"),
@@ -258,8 +261,8 @@ async def test_what_is_an_index_is_an_int() -> None:
         ({"seeds": ["seed1:192.168.1.10:4369"]}, "'seed1:192.168.1.10:4369'"),
     ],
 )
-async def test_a_wrong_value_is_named(given: dict[str, Any], expected: str) -> None:
-    assert expected in (await refused(**given)).reason
+async def test_a_wrong_value_is_named(wrong: dict[str, Any], expected: str) -> None:
+    assert expected in (await refused(**wrong)).reason
 
 
 async def test_a_coroutine_was_not_awaited() -> None:
@@ -283,6 +286,19 @@ def test_environment_of_the_advertised_host(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(InvalidClusterConfigError, match="NOEX_ADVERTISE_HOST 'not a host'"):
         ClusterConfig("app1").validate()
     ClusterConfig("app1", advertise_host="10.0.0.1").validate()
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.just("auto"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*CAMEL_CASE, "node_name", "x", ""]) | st.text(), ANYTHING, max_size=6))
+def test_everything_is_valid_or_refused_as_a_configuration(given_options: dict[str, object]) -> None:
+    with contextlib.suppress(InvalidClusterConfigError):
+        ClusterConfig.from_dict({"nodeName": "app1", **given_options}).validate()
 
 
 def test_errors_travel() -> None:
