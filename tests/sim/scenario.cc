@@ -14,6 +14,8 @@ constexpr Duration kLoneSeedRetry = Duration::seconds(5);
 constexpr Duration kDialTimeout = Duration::seconds(5);
 constexpr Duration kIdentification = Duration::seconds(10);
 constexpr Duration kStaleConnection = Duration::seconds(60);
+// A node of the reference re-dials by delays of its own, and what it replaced speaks up 10 s later.
+constexpr Duration kReferenceHabits = Duration::seconds(15);
 constexpr size_t kFrameSizeMax = 1500;  // a beat: itself, eight ids, a hello, a signature
 
 constexpr std::array<const char*, 7> kTopologyNames = {"first",    "chain", "random", "ring",
@@ -56,7 +58,7 @@ void Scenario::build() {
   const size_t count = options_.nodes > 0 ? options_.nodes : 3 + rng_.below(6);
   topology_ = static_cast<Topology>(rng_.below(static_cast<uint64_t>(Topology::Count)));
   const bool shared_hosts = topology_ != Topology::Names && rng_.chance(0.25);
-  const bool unequal = rng_.chance(0.3);
+  unequal_ = rng_.chance(0.3);
   const bool secret = rng_.chance(0.75);
   const Duration interval = Duration::milliseconds(kIntervalsMs[rng_.below(3)]);
   const int64_t threshold = 1 + static_cast<int64_t>(rng_.below(4));
@@ -68,8 +70,8 @@ void Scenario::build() {
     spec.ip = Simulation::ip_of(spec.host);
     spec.port = static_cast<uint16_t>(shared_hosts && i % 2 == 1 ? 5001 : 5000);
     if (secret) spec.secret = "between us";
-    spec.interval = unequal ? Duration::milliseconds(kIntervalsMs[rng_.below(4)]) : interval;
-    spec.threshold = unequal ? 1 + static_cast<int64_t>(rng_.below(5)) : threshold;
+    spec.interval = unequal_ ? Duration::milliseconds(kIntervalsMs[rng_.below(4)]) : interval;
+    spec.threshold = unequal_ ? 1 + static_cast<int64_t>(rng_.below(5)) : threshold;
     spec.reconnect_base = std::min(reconnect_max, Duration::milliseconds(100 + static_cast<int64_t>(rng_.below(900))));
     spec.reconnect_max = reconnect_max;
     interval_max_ = std::max(interval_max_, spec.interval);
@@ -83,7 +85,7 @@ void Scenario::build() {
   }
   choose_seeds();
   summary_ = std::to_string(count) + " nodes, seeds: " + kTopologyNames[static_cast<size_t>(topology_)] +
-             (unequal ? ", unequal settings" : ", interval " + ms(interval) + " x " + std::to_string(threshold)) +
+             (unequal_ ? ", unequal settings" : ", interval " + ms(interval) + " x " + std::to_string(threshold)) +
              ", reconnect up to " + ms(reconnect_max) + ", delay " + std::to_string(settings.link.delay.ns() / 1000) +
              " us" + (secret ? ", secret" : "") + (shared_hosts ? ", two per host" : "");
   simulation_->note("scenario: " + summary_);
@@ -157,6 +159,54 @@ Duration Scenario::heal_time() const {
   return std::max(reconnect_max_, kLoneSeedRetry) + kDialTimeout + 2 * interval_max_ + 20 * latency_max_ + kSecond;
 }
 
+// They dial their seeds once, so they come when the seeds are there. They know no interval but their own, so all must
+// be equal.
+void Scenario::add_references() {
+  Simulation& sim = *simulation_;
+  for (uint64_t count = 1 + rng_.below(2); count > 0; --count) {
+    ReferenceModel::Options options;
+    options.name = "r" + std::to_string(references_.size());
+    options.host = sim.add_host();
+    options.ip = Simulation::ip_of(options.host);
+    options.seeds = {sim.id(pick_node())};
+    options.secret = sim.spec(0).secret;
+    options.interval = sim.spec(0).interval;
+    options.threshold = std::max<int64_t>(2, sim.spec(0).threshold);
+    references_.push_back(std::make_unique<ReferenceModel>(sim, options, rng_.next()));
+    references_.back()->start();
+  }
+  summary_ += ", with " + std::to_string(references_.size()) + " of the reference";
+}
+
+bool Scenario::all_met() const {
+  if (!simulation_->full_mesh()) return false;
+  for (const auto& reference : references_) {
+    for (size_t i = 0; i < simulation_->size(); ++i) {
+      if (simulation_->is_running(i) && !reference->is_up(simulation_->id(i))) return false;
+    }
+  }
+  return true;
+}
+
+std::string Scenario::who_misses_whom() const {
+  std::string text = simulation_->missing_links();
+  for (const auto& reference : references_) {
+    for (size_t i = 0; i < simulation_->size(); ++i) {
+      if (!simulation_->is_running(i) || reference->is_up(simulation_->id(i))) continue;
+      text += " " + reference->id().text() + " misses " + simulation_->spec(i).name + ";";
+    }
+  }
+  return text;
+}
+
+size_t Scenario::downs_said_by_references() const {
+  size_t count = 0;
+  for (const auto& reference : references_) {
+    for (size_t i = 0; i < simulation_->size(); ++i) count += reference->downs_of(simulation_->id(i));
+  }
+  return count;
+}
+
 bool Scenario::play() {
   Simulation& sim = *simulation_;
   start_all();
@@ -166,6 +216,12 @@ bool Scenario::play() {
       fail("the mesh is not full " + seconds(heal_time()) + " s after the last start:" + sim.missing_links());
     }
     if (!sim.failed() && sim.down_count() > 0) fail("someone reported a down before anything happened");
+    if (!sim.failed() && !unequal_ && topology_ != Topology::Names && rng_.chance(0.35)) {
+      add_references();
+      if (!sim.run_until_true(heal_time(), [&] { return all_met(); }) && !sim.failed()) {
+        fail("not all have met the nodes of the reference:" + who_misses_whom());
+      }
+    }
     sim.run_for(between(Duration(), 3 * interval_max_));
   }
   if (!sim.failed()) trouble();
@@ -179,7 +235,7 @@ void Scenario::trouble() {
   const Duration length = between(2 * kSecond, 20 * kSecond);
   for (uint64_t faults = rng_.below(9); faults > 0; --faults) {
     const Duration after = between(Duration(), length);
-    const uint64_t kind = rng_.below(10);
+    const uint64_t kind = rng_.below(11);
     later(after, [this, kind] {
       switch (kind) {
         case 0:
@@ -198,6 +254,8 @@ void Scenario::trouble() {
           return pause();
         case 8:
           return suspend();
+        case 9:
+          return come_back_as_another();
         default:
           return stop();
       }
@@ -213,11 +271,13 @@ void Scenario::settle() {
   // A silent stream is noticed after one timeout; one that broke in the middle of its hello after the time for
   // identification.
   sim.run_for(timeout_max_ + kSecond);
-  const Duration limit = heal_time() + std::max(kIdentification, interval_max_ + 5 * kSecond);
-  if (!sim.run_until_true(limit, [&] { return sim.full_mesh(); }) && !sim.failed()) {
-    fail("the mesh is not full " + seconds(limit) + " s after the last fault:" + sim.missing_links());
+  Duration limit = heal_time() + std::max(kIdentification, interval_max_ + 5 * kSecond);
+  if (!references_.empty()) limit = limit + kReferenceHabits;
+  if (!sim.run_until_true(limit, [&] { return all_met(); }) && !sim.failed()) {
+    fail("the mesh is not full " + seconds(limit) + " s after the last fault:" + who_misses_whom());
   }
   if (!sim.failed()) sim.note("the mesh is full");
+  if (!sim.failed() && !references_.empty()) sim.run_for(kReferenceHabits);
 }
 
 void Scenario::keep_peace() {
@@ -228,6 +288,7 @@ void Scenario::keep_peace() {
   const bool odd_seeds = topology_ == Topology::Names || topology_ == Topology::Aliases;
   if (odd_seeds) sim.run_for(2 * reconnect_max_ + 2 * kDialTimeout);
   const size_t events = sim.event_count();
+  const size_t said = downs_said_by_references();
   std::vector<ProcessCounters> before;
   for (size_t i = 0; i < sim.size(); ++i) {
     before.push_back(sim.is_running(i) ? sim.network().counters(sim.run(i).life.process) : ProcessCounters{});
@@ -236,13 +297,15 @@ void Scenario::keep_peace() {
   sim.run_for(window);
   if (sim.failed()) return;
   if (sim.event_count() != events) return fail("there was an event in peace");
-  if (!sim.full_mesh()) return fail("the mesh did not stay full");
+  if (downs_said_by_references() != said) return fail("a node of the reference reported one of ours down in peace");
+  if (!all_met()) return fail("the mesh did not stay full:" + who_misses_whom());
   for (size_t i = 0; i < sim.size(); ++i) {
     if (!sim.is_running(i)) continue;
     const ProcessCounters& after = sim.network().counters(sim.run(i).life.process);
     const NodeSpec& spec = sim.spec(i);
     const Duration beat = spec.threshold == 1 ? spec.interval / 2 : spec.interval;
-    const uint64_t frames_max = (static_cast<uint64_t>(window.ns() / beat.ns()) + 2) * (sim.size() - 1);
+    const uint64_t frames_max =
+        (static_cast<uint64_t>(window.ns() / beat.ns()) + 2) * (sim.size() + references_.size() - 1);
     const uint64_t frames = after.frames_written - before[i].frames_written;
     if (!someone_dead_for_good_ && frames > frames_max) {
       fail("sends more than beats in peace: " + std::to_string(frames) + " frames, at most " +
@@ -265,12 +328,13 @@ void Scenario::check_tables() {
     if (!sim.is_running(i)) continue;
     const MembershipStats stats = sim.run(i).driver->stats().membership;
     const std::string& name = sim.spec(i).name;
-    if (stats.unidentified > 0) fail(name + " keeps unidentified connections");
+    if (references_.empty() && stats.unidentified > 0) fail(name + " keeps unidentified connections");
     if (someone_dead_for_good_) continue;
-    if (stats.connections != sim.size() - 1)
+    if (references_.empty() && stats.connections != sim.size() - 1)
       fail(name + " keeps " + std::to_string(stats.connections) + " connections");
     if (stats.dialing > 0) fail(name + " still dials");
-    if (stats.nodes != sim.size() - 1) fail(name + " keeps " + std::to_string(stats.nodes) + " nodes");
+    if (stats.nodes != sim.size() + references_.size() - 1)
+      fail(name + " keeps " + std::to_string(stats.nodes) + " nodes");
   }
 }
 
@@ -291,9 +355,15 @@ void Scenario::check_errors() {
 void Scenario::break_stream() {
   const std::vector<StreamView> streams = simulation_->network().streams();
   if (streams.empty()) return;
-  const StreamId target = streams[rng_.below(streams.size())].id;
+  const StreamView& view = streams[rng_.below(streams.size())];
+  const StreamId target = view.id;
+  // A node of the reference never gives up a connection that is only silent, and refuses every other meanwhile: not
+  // ours to heal.
+  const bool theirs = std::any_of(references_.begin(), references_.end(), [&](const auto& reference) {
+    return reference->process() == view.process[0] || reference->process() == view.process[1];
+  });
   const int end = static_cast<int>(rng_.below(2));
-  switch (rng_.below(3)) {
+  switch (theirs ? 0 : rng_.below(3)) {
     case 0:
       return simulation_->network().reset_stream(target);
     case 1:
@@ -303,9 +373,16 @@ void Scenario::break_stream() {
   }
 }
 
+HostId Scenario::pick_host() {
+  if (!references_.empty() && rng_.chance(0.3)) {
+    return simulation_->network().host_of(references_[rng_.below(references_.size())]->process());
+  }
+  return simulation_->spec(pick_node()).host;
+}
+
 void Scenario::cut_pair() {
-  const HostId a = simulation_->spec(pick_node()).host;
-  const HostId b = simulation_->spec(pick_node()).host;
+  const HostId a = pick_host();
+  const HostId b = pick_host();
   if (a == b) return;
   const bool both_ways = rng_.chance(0.5);
   MemoryNetwork& network = simulation_->network();
@@ -324,6 +401,10 @@ void Scenario::partition() {
   for (size_t i = 0; i < sim.size(); ++i) {
     hosts.insert(sim.spec(i).host);
     if (rng_.chance(0.5)) one_side.insert(sim.spec(i).host);
+  }
+  for (const auto& reference : references_) {
+    hosts.insert(sim.network().host_of(reference->process()));
+    if (rng_.chance(0.5)) one_side.insert(sim.network().host_of(reference->process()));
   }
   const double share = rng_.chance(0.6) ? 1.0 : 0.6;  // clean, or partial
   const bool one_way = rng_.chance(0.2);
@@ -346,7 +427,8 @@ void Scenario::partition() {
 }
 
 bool Scenario::may_die_for_good(size_t node) const {
-  return node > 0 && (topology_ == Topology::First || topology_ == Topology::Everyone);
+  // A node of the reference names the dead for ever.
+  return node > 0 && references_.empty() && (topology_ == Topology::First || topology_ == Topology::Everyone);
 }
 
 void Scenario::restart_later(size_t node, Duration after) {
@@ -414,6 +496,23 @@ void Scenario::stop() {
   if (!simulation_->is_running(node) || simulation_->is_frozen(node)) return;
   simulation_->leave(node);
   restart_later(node, between(Duration::milliseconds(1), 12 * kSecond));
+}
+
+// Its process ends, and another begins: under another name at the same address, or under the same name somewhere else.
+void Scenario::come_back_as_another() {
+  Simulation& sim = *simulation_;
+  const size_t node = pick_node();
+  if (!may_die_for_good(node) || !sim.is_running(node)) return crash();
+  sim.kill(node);
+  someone_dead_for_good_ = true;
+  NodeSpec spec = sim.spec(node);
+  if (rng_.chance(0.5)) {
+    spec.name += "x";
+  } else {
+    spec.host = sim.add_host();
+    spec.ip = Simulation::ip_of(spec.host);
+  }
+  start_later(sim.add_spec(std::move(spec)), between(Duration(), 3 * kSecond));
 }
 
 std::string Scenario::report(size_t lines) const {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/reference_model.h"
 #include "sim/simulation.h"
 
 namespace noex::sim {
@@ -36,6 +37,10 @@ class Scenario {
   void build();
   void choose_seeds();
   void start_all();
+  void add_references();
+  [[nodiscard]] bool all_met() const;
+  [[nodiscard]] std::string who_misses_whom() const;
+  [[nodiscard]] size_t downs_said_by_references() const;
   void trouble();
   void settle();
   void keep_peace();
@@ -59,18 +64,22 @@ class Scenario {
   void pause();
   void suspend();
   void stop();
+  void come_back_as_another();
+  [[nodiscard]] HostId pick_host();
   void restart_later(size_t node, Duration after);  // or never, where the others can do without
   void start_later(size_t node, Duration after);
 
   const ScenarioOptions options_;
   Rng rng_;
   std::unique_ptr<Simulation> simulation_;
+  std::vector<std::unique_ptr<ReferenceModel>> references_;  // in one life of four
   std::string summary_;
   Instant trouble_ends_;
   Duration interval_max_;
   Duration timeout_max_;
   Duration reconnect_max_;
   Duration latency_max_;
+  bool unequal_ = false;
   enum class Topology { First, Chain, Random, Ring, Everyone, Names, Aliases, Count };
   Topology topology_ = Topology::First;
   bool someone_dead_for_good_ = false;

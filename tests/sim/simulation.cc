@@ -227,14 +227,18 @@ void Simulation::audit() {
 }
 
 bool Simulation::full_mesh() const {
-  size_t running = 0;
-  for (size_t index = 0; index < nodes_.size(); ++index) running += is_running(index);
+  size_t expected = 0;
+  for (size_t index = 0; index < nodes_.size(); ++index) expected += is_running(index);
+  for (const Life* foreign : foreign_lives_) expected += foreign->ended.is_never();
   for (size_t index = 0; index < nodes_.size(); ++index) {
     if (!is_running(index)) continue;
     const Witness& view = witness(index);
-    if (view.up_count() != running - 1) return false;
+    if (view.up_count() != expected - 1) return false;
     for (size_t other = 0; other < nodes_.size(); ++other) {
       if (other != index && is_running(other) && !view.is_up(nodes_[other].id)) return false;
+    }
+    for (const Life* foreign : foreign_lives_) {
+      if (foreign->ended.is_never() && !view.is_up(foreign->id)) return false;
     }
   }
   return true;
@@ -249,6 +253,11 @@ std::string Simulation::missing_links() const {
       const bool up = witness(index).is_up(nodes_[other].id);
       if (up == is_running(other)) continue;
       text += " " + nodes_[index].spec.name + (up ? " still has " : " misses ") + nodes_[other].spec.name + ";";
+    }
+    for (const Life* foreign : foreign_lives_) {
+      if (foreign->ended.is_never() == witness(index).is_up(foreign->id)) continue;
+      text += " " + nodes_[index].spec.name + (foreign->ended.is_never() ? " misses " : " still has ") +
+              foreign->id.text() + ";";
     }
   }
   return text;

@@ -81,7 +81,7 @@ class Simulation final : public Truth {
   [[nodiscard]] Run& run(size_t node) { return *nodes_[node].runs.back(); }
   [[nodiscard]] const Witness& witness(size_t node) const { return *nodes_[node].runs.back()->witness; }
   [[nodiscard]] const std::vector<std::unique_ptr<Run>>& runs(size_t node) const { return nodes_[node].runs; }
-  // Whether each running node says that exactly the running ones are up.
+  // Whether each running node says that exactly the running ones are up, models of the reference included.
   [[nodiscard]] bool full_mesh() const;
   // For messages: who misses whom.
   [[nodiscard]] std::string missing_links() const;
