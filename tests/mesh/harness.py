@@ -163,9 +163,11 @@ class SideBySide:
         """A module fixture that begins them all, and a test for each."""
 
         @pytest.fixture(scope="module", name="outcomes")
-        def outcomes() -> Iterator[dict[str, Future[None]]]:
+        def outcomes(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[None]]]:
+            tests = [item for item in request.session.items if getattr(item, "module", None) is request.module]
+            names = [item.callspec.params["name"] for item in tests if hasattr(item, "callspec")]
             with ThreadPoolExecutor(self.at_once) as pool:
-                yield {name: pool.submit(self._run, scenario) for name, scenario in self.scenarios.items()}
+                yield {name: pool.submit(self._run, self.scenarios[name]) for name in names}
 
         @pytest.mark.timeout(400)
         @pytest.mark.parametrize("name", list(self.scenarios))

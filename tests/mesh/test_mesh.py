@@ -134,6 +134,23 @@ def frozen(language: str, mesh: Mesh) -> None:
     mesh.assert_agreed(nodes)
 
 
+@scenarios
+def a_machine_sleeps_with_all_its_nodes(mesh: Mesh) -> None:
+    """Suspend and resume: they wake one after another, each to the silence of the others, and nobody is reported."""
+    nodes = start_all(mesh)
+    marks = marks_of(nodes)
+    for node in nodes:
+        node.freeze()
+    hold(7, nodes)
+    for node in nodes:
+        node.thaw()
+        hold(0.4, nodes)
+    hold(8, nodes)
+    for node in nodes:
+        assert node.since(marks[node.name]) == [], node.name
+    mesh.assert_agreed(nodes)
+
+
 for scenario in (killed, stopped, frozen):
     for chosen in LANGUAGES:
         scenarios.case(f"{scenario.__name__}_{chosen}", functools.partial(scenario, chosen))
