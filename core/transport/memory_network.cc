@@ -284,7 +284,10 @@ void MemoryNetwork::end_process(Process& self, bool silently) {
       if (silently) {
         mine.out.pending.clear();
         mine.out.pending_bytes = 0;
-        mine.out.wire.clear();
+        // What the network itself says of a stream that it broke does not depend on this host.
+        std::erase_if(mine.out.wire, [](const Segment& segment) {
+          return segment.kind != SegmentKind::Reset || segment.cause != StreamEndCause::NetworkBroke;
+        });
         mine.out.ended = true;
       } else {
         const bool reset = unread || rng_.chance(settings_.reset_chance);

@@ -1,6 +1,7 @@
 // Ours and nodes of the reference in one mesh: nobody flaps because of us, and who really goes is reported.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,6 +26,7 @@ struct Mixed {
     options.ip = Simulation::ip_of(options.host);
     options.seeds = std::move(seeds);
     options.secret = secret;
+    options.greets_on_its_own = seed_ % 2 == 0;
     references.push_back(std::make_unique<ReferenceModel>(sim, options, seed_ * 100 + references.size()));
     return *references.back();
   }
@@ -175,6 +177,70 @@ TEST(MixedMesh, HealsAfterAPartitionAndThenKeepsStill) {
     EXPECT_TRUE(mesh.full());
     EXPECT_EQ(mesh.sim.down_count(), ours) << "seed " << seed << story(mesh.sim);
     EXPECT_EQ(mesh.downs_said_by_references(), said) << "seed " << seed << story(mesh.sim);
+  }
+}
+
+// A dial of ours and one of theirs cross, and frames come on both. One ending is nobody's death.
+TEST(MixedMesh, TheEndOfOneOfTwoConnectionsIsNoNews) {
+  for (uint64_t seed = 6; seed <= 60; seed += 6) {
+    Mixed mesh(seed);
+    mesh.add_ours({});
+    mesh.sim.start(0);
+    ReferenceModel& reference = mesh.add_reference({mesh.sim.id(0)});
+    reference.start();
+    mesh.expect_full(3 * kSecond);
+    mesh.add_ours({mesh.sim.id(0).text()});
+    MemoryNetwork& network = mesh.sim.network();
+    const HostId theirs = network.host_of(reference.process());
+    // Both learn of the other at once, and both their first packets are lost.
+    network.cut(theirs, mesh.sim.spec(1).host);
+    mesh.sim.start(1);
+    mesh.sim.run_for(Duration::milliseconds(400));
+    network.heal_all();
+    mesh.sim.run_for(5 * kSecond);
+    EXPECT_TRUE(mesh.full()) << story(mesh.sim);
+    const ProcessId ours = mesh.sim.run(1).life.process;
+    StreamId dialled = 0;
+    StreamId accepted = 0;
+    for (const StreamView& stream : network.streams()) {
+      if (stream.process[0] == ours && stream.process[1] == reference.process()) dialled = stream.id;
+      if (stream.process[1] == ours && stream.process[0] == reference.process()) accepted = stream.id;
+    }
+    ASSERT_TRUE(dialled != 0 && accepted != 0) << "the dials did not cross" << story(mesh.sim);
+    EXPECT_EQ(mesh.downs_said_by_references(), 0u) << "closing either would be a death to it";
+    mesh.sim.run_for(30 * kSecond);
+    EXPECT_EQ(mesh.sim.down_count() + mesh.downs_said_by_references(), 0u) << story(mesh.sim);
+    network.reset_stream(accepted);  // the one that it does not write on
+    mesh.sim.run_for(30 * kSecond);
+    EXPECT_SOUND(mesh.sim);
+    EXPECT_EQ(mesh.sim.down_count(), 0u) << "seed " << seed << story(mesh.sim);
+    EXPECT_TRUE(mesh.full());
+  }
+}
+
+// Only its start time tells: the connection to its former process looks alive.
+TEST(MixedMesh, ASilentRestartIsOneDownAndOneUp) {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    Mixed mesh(seed);
+    mesh.add_ours({});
+    mesh.add_ours({mesh.sim.id(0).text()});
+    ReferenceModel& reference = mesh.add_reference({mesh.sim.id(0)});
+    for (size_t i = 0; i < 2; ++i) mesh.sim.start(i);
+    reference.start();
+    mesh.expect_full(6 * kSecond);
+    mesh.sim.run_for(Duration::milliseconds(3000 + static_cast<int64_t>(seed) * 90));
+    const HostId host = mesh.sim.network().host_of(reference.process());
+    mesh.sim.network().crash_host(host);
+    reference.kill();
+    mesh.sim.network().restore_host(host);
+    reference.start();
+    mesh.sim.run_for(20 * kSecond);
+    EXPECT_SOUND(mesh.sim);
+    EXPECT_TRUE(mesh.full()) << "seed " << seed << story(mesh.sim);
+    for (size_t i = 0; i < 2; ++i) {
+      EXPECT_EQ(mesh.sim.witness(i).count(reference.id(), false), 1u) << "seed " << seed << story(mesh.sim);
+      EXPECT_EQ(mesh.sim.witness(i).count(reference.id(), true), 2u) << "seed " << seed << story(mesh.sim);
+    }
   }
 }
 

@@ -128,8 +128,8 @@ void ReferenceModel::on_connected(uint64_t connection, bool) {
   link.attempt = 0;
   link.session = std::make_unique<Session>(&keys_);
   link.session->raise_frame_limit();
-  // It is sent to whoever is stored under that id by now: a link that was replaced stays silent.
   if (!std::exchange(link.greet, false)) return;
+  if (options_.greets_on_its_own) return send_heartbeat(link);
   const Link* const current = stored(link.peer);
   if (current != nullptr && current->phase == Phase::Connected) send_heartbeat(*current);
 }

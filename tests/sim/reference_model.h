@@ -30,6 +30,9 @@ class ReferenceModel final : public TransportHandler {
     std::string secret;
     Duration interval = Duration::seconds(1);
     int64_t threshold = 3;
+    // Whether the heartbeat that follows a dial goes out on the new connection itself, or on the one stored under that
+    // id by then. With the first, both sockets of a crossed dial carry frames.
+    bool greets_on_its_own = true;
   };
 
   // `simulation` is borrowed; neither runs without the other.

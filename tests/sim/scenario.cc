@@ -172,6 +172,7 @@ void Scenario::add_references() {
     options.secret = sim.spec(0).secret;
     options.interval = sim.spec(0).interval;
     options.threshold = std::max<int64_t>(2, sim.spec(0).threshold);
+    options.greets_on_its_own = rng_.chance(0.5);
     references_.push_back(std::make_unique<ReferenceModel>(sim, options, rng_.next()));
     references_.back()->start();
   }

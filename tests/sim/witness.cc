@@ -71,7 +71,7 @@ void Witness::note(const NodeUp& up) {
   if (id == life_.id) return fail("reports itself up");
   Standing& standing = standings_[id];
   if (standing.up) fail("reports " + id.text() + " up twice");
-  standing = {true, true, up.node.incarnation, truth_.now()};
+  standing = {true, true, up.node.incarnation, truth_.now(), truth_.find_life(id, up.node.incarnation)};
   ++up_count_;
   changed_ = true;
   if (up.node.status != NodeStatus::Connected) fail("reports an up with a status that is not connected");
@@ -79,7 +79,7 @@ void Witness::note(const NodeUp& up) {
   if (entry == nullptr || entry->status != NodeStatus::Connected || entry->id() != id) {
     fail("reports " + id.text() + " up before its table shows it");
   }
-  const Life* const life = truth_.find_life(id, up.node.incarnation);
+  const Life* const life = standing.life;
   if (life == nullptr) return fail("reports " + id.text() + " up, which never was");
   const auto last = recorder_->last_frame_from(life->process);
   if (!last || truth_.now() - *last > life_.interval + kUpSlack) {
@@ -107,7 +107,7 @@ void Witness::note(const NodeDown& down) {
 
 // Is the reason true? Only the network and the other process know.
 void Witness::judge(const NodeDown& down, const Standing& standing) {
-  const Life* const life = truth_.find_life(down.id, standing.incarnation);
+  const Life* const life = standing.life;
   if (life == nullptr) return;  // said at its up
   const Instant now = truth_.now();
   switch (down.reason) {
@@ -155,7 +155,7 @@ void Witness::check_freshness(Instant awake_since) {
   if (left_) return;
   for (const auto& [id, standing] : standings_) {
     if (!standing.up) continue;
-    const Life* const life = truth_.find_life(id, standing.incarnation);
+    const Life* const life = standing.life;
     if (life == nullptr) continue;
     const Instant last =
         std::max({recorder_->last_frame_from(life->process).value_or(Instant()), awake_since, standing.since});

@@ -78,6 +78,7 @@ class Witness final : public DriverObserver {
     bool up = false;
     Incarnation incarnation = 0;
     Instant since;
+    const Life* life = nullptr;  // who it was at the last up
   };
 
   void note(const NodeUp& up);
