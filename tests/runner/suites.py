@@ -182,7 +182,7 @@ def shared_tree() -> Path:
     tree = build / "tree"
     shutil.rmtree(tree, ignore_errors=True)
     skip = shutil.ignore_patterns("node_modules", "prebuilds", "_native*.so", "__pycache__", "fuzz")
-    for folder in ("python", "node", "tests", "examples"):
+    for folder in ("python", "node", "tests", "examples", "demo"):
         if (ROOT / folder).is_dir():
             shutil.copytree(ROOT / folder, tree / folder, ignore=skip)
     (tree / "node" / "node_modules").symlink_to(ROOT / "node" / "node_modules")
