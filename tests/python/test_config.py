@@ -20,7 +20,7 @@ from noex_cluster import (
     InvalidClusterConfigError,
     sync,
 )
-from noex_cluster import _native as native
+from noex_cluster._load import native
 from support import options
 
 DOCUMENTED = {

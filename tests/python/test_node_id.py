@@ -1,12 +1,13 @@
 """NodeId: a str that holds a node id and nothing else."""
 
 import copy
+import ipaddress
 import json
 import pickle
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from noex_cluster import ClusterError, InvalidNodeIdError, NodeId
 
@@ -138,10 +139,26 @@ def test_create_refuses_invalid_parts(name: str, host: str, port: int) -> None:
 
 
 @given(NAMES, HOSTS, PORTS)
+@example("a", "::102:304", 1)
+@example("a", "::ffff:102:304", 1)
 def test_create_and_parse_agree(name: str, host: str, port: int) -> None:
     node_id = NodeId.create(name, host, port)
     assert NodeId.parse(node_id) == node_id
-    assert (node_id.name, node_id.host, node_id.port) == (name, host, port)
+    assert (node_id.name, node_id.port) == (name, port)
+    assert same_host(node_id.host, host)
+
+
+def same_host(one: str, other: str) -> bool:
+    """Python and the library write some IPv6 addresses differently, such as ::1.2.3.4; a mapped IPv4 address is IPv4."""
+
+    def plain(host: str) -> object:
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            return host
+        return getattr(address, "ipv4_mapped", None) or address
+
+    return plain(one) == plain(other)
 
 
 @given(st.text())

@@ -19,7 +19,10 @@ by a native thread, so a busy or blocked program does not look dead to its peers
 interface for programs without an event loop. Log records go to the logger ``noex_cluster``.
 """
 
-from . import _native
+# isort: off
+from ._load import native as _native  # first: it says what to do if there is none
+
+# isort: on
 from ._cluster import Cluster, ClusterNode, EventStream
 from ._config import ClusterConfig, ClusterOptions
 from ._errors import (
