@@ -149,7 +149,7 @@ def test_create_and_parse_agree(name: str, host: str, port: int) -> None:
 
 
 def same_host(one: str, other: str) -> bool:
-    """Python and the library write some IPv6 addresses differently, such as ::1.2.3.4; a mapped IPv4 address is IPv4."""
+    """Python and the library write some IPv6 hosts differently, such as ::1.2.3.4; a mapped IPv4 address is IPv4."""
 
     def plain(host: str) -> object:
         try:
