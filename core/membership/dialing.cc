@@ -1,4 +1,5 @@
-// Whom to dial, and when: configured seeds for ever, members that are not connected by backoff, at most so many at a time.
+// Whom to dial, and when: configured seeds for ever, members that are not connected by backoff, at most so many at a
+// time.
 #include <algorithm>
 
 #include "base/checks.h"
@@ -7,8 +8,8 @@
 namespace noex {
 namespace {
 
-// Whole clusters are started at once: a seed that refuses in the first moments is about to listen. It is tried again quickly, before
-// the documented backoff begins.
+// Whole clusters are started at once: a seed that refuses in the first moments is about to listen. It is tried again
+// quickly, before the documented backoff begins.
 constexpr Duration kQuickRetryWindow = Duration::seconds(2);
 constexpr Duration kQuickRetryDelay = Duration::milliseconds(50);
 
@@ -17,7 +18,8 @@ constexpr Duration kSameAddressDelay = Duration::milliseconds(100);
 
 }  // namespace
 
-// -------------------------------------------------------------------------------------------------------------------------- targets
+// --------------------------------------------------------------------------------------------------------------------------
+// targets
 
 void Membership::Machine::add_seed(const Seed& seed) {
   if (seed.id.has_value() && *seed.id == self_.id) return;  // one list of seeds for all nodes names each of them
@@ -109,7 +111,8 @@ bool Membership::Machine::satisfied(const Target& target) {
   return member != nullptr && member->status == NodeStatus::Connected && member->bereaved_until.is_never();
 }
 
-// ------------------------------------------------------------------------------------------------------------------------- attempts
+// -------------------------------------------------------------------------------------------------------------------------
+// attempts
 
 void Membership::Machine::pump_dials() {
   while (!ready_.empty() && dials_in_progress_ < limits_.dials_max) {
@@ -144,7 +147,8 @@ void Membership::Machine::begin_attempt(Target& target) {
   dial_candidates(target);
 }
 
-// The addresses that need no resolver: a literal, `localhost`, and for a member where it was seen, should its own address not do.
+// The addresses that need no resolver: a literal, `localhost`, and for a member where it was seen, should its own
+// address not do.
 std::vector<Endpoint> Membership::Machine::literal_candidates(const Target& target) const {
   std::vector<Endpoint> list;
   if (const std::optional<IpAddress> ip = IpAddress::parse(target.host)) {
@@ -214,7 +218,8 @@ void Membership::Machine::dial_candidates(Target& target) {
     dial(target, endpoint);
   }
   if (target.connections.empty() && target.candidates.empty()) {
-    attempt_connection_ended(target, 0, target.unreachable ? Failure::Unreachable : Failure::HungUp, std::string(target.failure));
+    attempt_connection_ended(target, 0, target.unreachable ? Failure::Unreachable : Failure::HungUp,
+                             std::string(target.failure));
   }
 }
 
@@ -234,13 +239,16 @@ void Membership::Machine::dial(Target& target, const Endpoint& endpoint) {
   emit(Dial{id, endpoint});
 }
 
-// One connection of the attempt is over without having been confirmed (0: there was none). When it was the last one the attempt failed.
-void Membership::Machine::attempt_connection_ended(Target& target, ConnectionId connection, Failure failure, const std::string& why) {
+// One connection of the attempt is over without having been confirmed (0: there was none). When it was the last one the
+// attempt failed.
+void Membership::Machine::attempt_connection_ended(Target& target, ConnectionId connection, Failure failure,
+                                                   const std::string& why, const Endpoint* remote) {
   std::erase(target.connections, connection);
   target.failure = why;
   if (failure != Failure::Unreachable) target.unreachable = false;
   if (failure == Failure::HungUp && connection != 0) {
-    // A reference node that has a connection of its own to us drops ours without a word; its own will speak within an interval.
+    // A reference node that has a connection of its own to us drops ours without a word; its own will speak within an
+    // interval.
     const bool has_its_own = std::any_of(connections_.begin(), connections_.end(), [&target](const auto& entry) {
       const Connection& other = entry.second;
       const std::optional<IpAddress> ip = IpAddress::parse(target.host);
@@ -255,7 +263,7 @@ void Membership::Machine::attempt_connection_ended(Target& target, ConnectionId 
       report(ErrorKind::Authentication,
              "'" + target.text + "' accepted the connection but closed it on our hello (" + why +
                  "): is the cluster secret the same on both nodes?",
-             target.expected.value_or(NodeId()), nullptr);
+             target.expected.value_or(NodeId()), remote);
     }
   }
   if (target.phase != Phase::Dialing) return;
@@ -270,7 +278,8 @@ void Membership::Machine::attempt_connection_ended(Target& target, ConnectionId 
   settle(target);
   Member* member = target.expected.has_value() ? find_member(*target.expected) : nullptr;
   const Duration quick_delay = kQuickRetryDelay * (int64_t{1} << target.quick_attempt);
-  const bool quick = target.seed && unreachable && clock_ - started_at_ < kQuickRetryWindow && quick_delay < config_.reconnect_base_delay;
+  const bool quick = target.seed && unreachable && clock_ - started_at_ < kQuickRetryWindow &&
+                     quick_delay < config_.reconnect_base_delay;
   Duration delay = quick ? quick_delay : backoff(target);
   ++(quick ? target.quick_attempt : target.attempt);
   if (target.answered) {
@@ -281,9 +290,11 @@ void Membership::Machine::attempt_connection_ended(Target& target, ConnectionId 
   if (target.seed && connected_count_ == 0) {
     delay = std::min({delay, config_.reconnect_max_delay, limits_.lone_seed_retry_max});
   }
-  if (failure == Failure::HungUp) delay = std::max(delay, std::min(config_.heartbeat_interval, config_.reconnect_max_delay));
+  if (failure == Failure::HungUp)
+    delay = std::max(delay, std::min(config_.heartbeat_interval, config_.reconnect_max_delay));
   if (member != nullptr && member->status != NodeStatus::Connected) {
-    log(LogLevel::Debug, "dialling " + target.text + " failed: " + target.failure + "; next try in " + std::to_string(delay.ms()) + " ms");
+    log(LogLevel::Debug, "dialling " + target.text + " failed: " + target.failure + "; next try in " +
+                             std::to_string(delay.ms()) + " ms");
   }
   schedule(target, clock_ + delay);
 
@@ -419,11 +430,13 @@ void Membership::Machine::hurry_seeds_if_alone() {
   if (connected_count_ > 0) return;
   const Instant soon = clock_ + std::min(config_.reconnect_max_delay, limits_.lone_seed_retry_max);
   for (auto& [id, target] : targets_) {
-    if (target.seed && target.phase == Phase::Idle && !target.due.is_never() && target.due > soon) schedule(target, soon);
+    if (target.seed && target.phase == Phase::Idle && !target.due.is_never() && target.due > soon)
+      schedule(target, soon);
   }
 }
 
-// ----------------------------------------------------------------------------------------------------------------------------- join
+// -----------------------------------------------------------------------------------------------------------------------------
+// join
 
 void Membership::Machine::settle(Target& target) { target.settled = true; }
 
@@ -434,8 +447,8 @@ void Membership::Machine::check_join() {
     if (stats_.ups == 0) log_unreached_seeds();
   }
   if (joined_) return;
-  const bool all_settled =
-      std::all_of(targets_.begin(), targets_.end(), [](const auto& entry) { return !entry.second.seed || entry.second.settled; });
+  const bool all_settled = std::all_of(targets_.begin(), targets_.end(),
+                                       [](const auto& entry) { return !entry.second.seed || entry.second.settled; });
   if (!first_tries_over && !all_settled) return;
   joined_ = true;
   emit(Notify{JoinSettled{}});
@@ -447,7 +460,9 @@ void Membership::Machine::log_unreached_seeds() {
   for (const auto& [id, target] : targets_) {
     if (!target.seed || target.is_self) continue;
     std::string step = target.failure;
-    if (step.empty()) step = target.phase == Phase::Resolving ? "resolving its name takes long" : "connected or connecting, but no heartbeat yet";
+    if (step.empty())
+      step = target.phase == Phase::Resolving ? "resolving its name takes long"
+                                              : "connected or connecting, but no heartbeat yet";
     line += (line.empty() ? "" : "; ") + target.text + ": " + step;
     next = std::min(next, target.due);
   }

@@ -1,6 +1,6 @@
-// Heartbeats and what they teach. Each beat is one payload for all peers, so that it is encoded and signed once. What it teaches is who
-// the sender is connected to *now*: the whole list on a new connection, what was added soon after, and else a few ids in turn, so that
-// steady traffic per node grows linearly with the cluster.
+// Heartbeats and what they teach. Each beat is one payload for all peers, so that it is encoded and signed once. What
+// it teaches is who the sender is connected to *now*: the whole list on a new connection, what was added soon after,
+// and else a few ids in turn, so that steady traffic per node grows linearly with the cluster.
 #include <algorithm>
 
 #include "base/checks.h"
@@ -9,8 +9,9 @@
 namespace noex {
 namespace {
 
-// A node that is told of another by a third waits for that other to dial first, as a joiner dials everyone that its seed names. Of two
-// that both learnt of each other this way, the one with the smaller id does not wait for half an interval: nobody else would begin.
+// A node that is told of another by a third waits for that other to dial first, as a joiner dials everyone that its
+// seed names. Of two that both learnt of each other this way, the one with the smaller id does not wait for half an
+// interval: nobody else would begin.
 constexpr Duration kFirstDialDelay = Duration::milliseconds(50);
 
 // Bound on the work that one frame full of invented ids can cause in a full table.
@@ -47,7 +48,8 @@ std::vector<ConnectionId> Membership::Machine::audience() const {
 }
 
 void Membership::Machine::beat() {
-  const Duration period = config_.heartbeat_miss_threshold == 1 ? config_.heartbeat_interval / 2 : config_.heartbeat_interval;
+  const Duration period =
+      config_.heartbeat_miss_threshold == 1 ? config_.heartbeat_interval / 2 : config_.heartbeat_interval;
   arm(TimerKind::Beat, 0, beat_at_, clock_ + period);
   Send send;
   send.to = audience();
@@ -56,7 +58,8 @@ void Membership::Machine::beat() {
   // The next ids in turn, from where the last beat ended.
   const size_t wanted = std::min(limits_.gossip_per_beat, connected_count_);
   auto member = members_.upper_bound(gossip_cursor_);
-  for (size_t looked_at = 0; looked_at < members_.size() && payload.known_nodes.size() < wanted; ++looked_at, ++member) {
+  for (size_t looked_at = 0; looked_at < members_.size() && payload.known_nodes.size() < wanted;
+       ++looked_at, ++member) {
     if (member == members_.end()) member = members_.begin();
     if (member->second.status != NodeStatus::Connected) continue;
     payload.known_nodes.push_back(member->first);
@@ -110,7 +113,8 @@ void Membership::Machine::send_full_list(const Connection& connection) {
 }
 
 void Membership::Machine::learn(const Connection& connection, const Member& teacher, const std::vector<NodeId>& ids) {
-  // On a connection that we dialled, the list that follows the hello (or, from a peer without hello, its first beat) is the answer.
+  // On a connection that we dialled, the list that follows the hello (or, from a peer without hello, its first beat) is
+  // the answer.
   const bool answer = connection.outbound && connection.frames == (connection.has_hello ? 2u : 1u);
   size_t evictions_left = kEvictionsPerFrame;
   for (const NodeId& id : ids) learn_one(connection, teacher, id, answer, evictions_left);
@@ -124,7 +128,8 @@ void Membership::Machine::learn_one(const Connection& connection, const Member& 
   const Instant when = answer ? clock_ : clock_ + (self_.id < id ? std::min(kFirstDialDelay, patience) : patience);
 
   if (member != nullptr && member->ever_up) {
-    // Known for itself. Only one that said goodbye is no longer dialled; somebody is connected to it again, so it is back.
+    // Known for itself. Only one that said goodbye is no longer dialled; somebody is connected to it again, so it is
+    // back.
     if (member->left && member->status != NodeStatus::Connected && clock_ >= member->ignored_until) {
       member->left = false;
       want_dial(*member, when);

@@ -1,5 +1,5 @@
-// Who is on a connection, and may it stay: identification, the hello with its nonces, challenges between two claims to one id, and the
-// choice among several connections of one process. The rules are those of docs/protocol.md.
+// Who is on a connection, and may it stay: identification, the hello with its nonces, challenges between two claims to
+// one id, and the choice among several connections of one process. The rules are those of docs/protocol.md.
 #include <algorithm>
 #include <cstdlib>
 
@@ -12,7 +12,8 @@ namespace {
 // A reference node says its start time in milliseconds; its two readings of the clock may lie this far apart.
 constexpr int64_t kReferenceStartTolerance = 50;
 
-// A node with threshold 1 beats twice an interval, and says so: with another such node one interval without a beat is a miss.
+// A node with threshold 1 beats twice an interval, and says so: with another such node one interval without a beat is a
+// miss.
 constexpr const char* kBeatsTwice = "beats_twice";
 
 // How much older than the newest one seen a first frame of a peer without hello may be.
@@ -45,7 +46,8 @@ ErrorKind error_kind_of(RejectKind kind) {
 
 }  // namespace
 
-// ---------------------------------------------------------------------------------------------------------------- identification
+// ----------------------------------------------------------------------------------------------------------------
+// identification
 
 void Membership::Machine::identify(Connection& connection, const MessageReceived& event) {
   const Message& message = event.message;
@@ -56,8 +58,9 @@ void Membership::Machine::identify(Connection& connection, const MessageReceived
     return;
   }
   if (heartbeat != nullptr && heartbeat->node.id != message.from) {
-    reject(connection, RejectKind::InvalidMessage, "a heartbeat about '" + printable(heartbeat->node.id.text()) + "' from '" +
-                                                       printable(message.from.text()) + "'");
+    reject(connection, RejectKind::InvalidMessage,
+           "a heartbeat about '" + printable(heartbeat->node.id.text()) + "' from '" + printable(message.from.text()) +
+               "'");
     return;
   }
   if (message.from == self_.id) {
@@ -78,8 +81,8 @@ void Membership::Machine::identify(Connection& connection, const MessageReceived
   }
   if (hello->cluster.value_or("") != config_.cluster_name) {
     refuse(connection, Refusal::Cluster, RejectKind::WrongCluster, ErrorKind::ClusterMismatch,
-           "refused '" + message.from.text() + "': its cluster name is '" + printable(hello->cluster.value_or("")) + "', ours is '" +
-               config_.cluster_name + "'");
+           "refused '" + message.from.text() + "': its cluster name is '" + printable(hello->cluster.value_or("")) +
+               "', ours is '" + config_.cluster_name + "'");
     return;
   }
   if (connection.outbound && hello->echo != connection.nonce) {
@@ -131,7 +134,8 @@ void Membership::Machine::identify_reference(Connection& connection, const Messa
   Member* member = find_member(message.from);
   if (member != nullptr && !connection.outbound) {
     if (member->shown_hello) {
-      reject(connection, RejectKind::Replayed, "a frame without hello from '" + message.from.text() + "', which speaks with one");
+      reject(connection, RejectKind::Replayed,
+             "a frame without hello from '" + message.from.text() + "', which speaks with one");
       return;
     }
     if (message.timestamp < member->newest_timestamp - kReplayToleranceMs) {
@@ -142,7 +146,8 @@ void Membership::Machine::identify_reference(Connection& connection, const Messa
   const Heartbeat* heartbeat = std::get_if<Heartbeat>(&message.payload);
   connection.peer = message.from;
   connection.incarnation =
-      heartbeat == nullptr ? 0 : static_cast<Incarnation>(heartbeat->node.last_heartbeat_at - heartbeat->node.uptime_ms);
+      heartbeat == nullptr ? 0
+                           : static_cast<Incarnation>(heartbeat->node.last_heartbeat_at - heartbeat->node.uptime_ms);
   if (member == nullptr || member->status != NodeStatus::Connected) {
     if (std::holds_alternative<Goodbye>(message.payload)) {
       // It leaves before it was here: nothing to tell anybody.
@@ -151,14 +156,15 @@ void Membership::Machine::identify_reference(Connection& connection, const Messa
     }
   } else if (member->shown_hello) {
     // Only on a dial of ours. Who lives under that id now is decided by the connection that we have.
-    reject(connection, RejectKind::DuplicateId, "'" + message.from.text() + "' answers without hello while it is connected with one");
+    reject(connection, RejectKind::DuplicateId,
+           "'" + message.from.text() + "' answers without hello while it is connected with one");
     return;
   } else if (!same_process(*member, connection)) {
     discard_connections_of(*member);
     bring_down(*member, DownReason::ConnectionClosed, "it was restarted: its start time changed");
   } else if (member->connections.size() >= limits_.reference_connections_max) {
-    reject(connection, RejectKind::Full, "'" + message.from.text() + "' has " + std::to_string(member->connections.size()) +
-                                             " connections already");
+    reject(connection, RejectKind::Full,
+           "'" + message.from.text() + "' has " + std::to_string(member->connections.size()) + " connections already");
     return;
   }
   const ConnectionId id = connection.id;
@@ -226,7 +232,8 @@ void Membership::Machine::settle_challenge(Member& member, bool old_one_lives) {
   }
   if (!old_one_lives) {
     discard_connections_of(member);
-    bring_down(member, DownReason::ConnectionClosed, "another run of it has come, and the old connection did not answer");
+    bring_down(member, DownReason::ConnectionClosed,
+               "another run of it has come, and the old connection did not answer");
     admit_held(member.id);
     return;
   }
@@ -255,14 +262,16 @@ void Membership::Machine::admit_held(const NodeId& id) {
   }
 }
 
-// --------------------------------------------------------------------------------------------------------------- confirmed or not
+// ---------------------------------------------------------------------------------------------------------------
+// confirmed or not
 
 void Membership::Machine::confirm(Connection& connection) {
   Member* member = find_member(connection.peer);
   if (member == nullptr) member = add_member(connection.peer, /*by_gossip=*/false);
   if (member == nullptr) {
     refuse(connection, Refusal::Full, RejectKind::Full, ErrorKind::Overload,
-           "refused '" + connection.peer.text() + "': " + std::to_string(limits_.nodes_max) + " nodes are connected already");
+           "refused '" + connection.peer.text() + "': " + std::to_string(limits_.nodes_max) +
+               " nodes are connected already");
     return;
   }
   leave_unidentified(connection, ConnectionState::Confirmed);
@@ -296,8 +305,9 @@ void Membership::Machine::confirm(Connection& connection) {
   resolve_duplicates(*member);
 }
 
-// Two connections of one process: only the node with the smaller id closes one, so that never both go. It stops writing on the older
-// and reads on; the other closes it at the end of the stream, having flushed. No frame is lost, and nobody is told anything.
+// Two connections of one process: only the node with the smaller id closes one, so that never both go. It stops writing
+// on the older and reads on; the other closes it at the end of the stream, having flushed. No frame is lost, and nobody
+// is told anything.
 void Membership::Machine::resolve_duplicates(Member& member) {
   if (!member.shown_hello) return;
   const bool we_close = self_.id < member.id;
@@ -323,7 +333,8 @@ bool Membership::Machine::same_run(const Connection& a, const Connection& b) con
   return a.has_hello == b.has_hello && same_incarnation(a.incarnation, b.incarnation, a.has_hello);
 }
 
-// ----------------------------------------------------------------------------------------------------------------- frames after that
+// -----------------------------------------------------------------------------------------------------------------
+// frames after that
 
 void Membership::Machine::receive(Connection& connection, const Message& message) {
   const Heartbeat* heartbeat = std::get_if<Heartbeat>(&message.payload);
@@ -335,7 +346,8 @@ void Membership::Machine::receive(Connection& connection, const Message& message
   if (connection.state == ConnectionState::Held) return;  // it waits, and so must what it says
   if (connection.state == ConnectionState::Identified) {
     if (hello == nullptr || hello->echo != connection.nonce) {
-      reject(connection, RejectKind::Replayed, "'" + connection.peer.text() + "' does not echo our hello: a replayed connection");
+      reject(connection, RejectKind::Replayed,
+             "'" + connection.peer.text() + "' does not echo our hello: a replayed connection");
       return;
     }
     const ConnectionId id = connection.id;
@@ -393,7 +405,8 @@ void Membership::Machine::receive_heartbeat(Connection& connection, const Heartb
       answer.echo = hello.nonce;
       send_extension(connection.id, std::move(answer));
     }
-    if (member.challenge.has_value() && hello.echo == member.challenge) settle_challenge(member, /*old_one_lives=*/true);
+    if (member.challenge.has_value() && hello.echo == member.challenge)
+      settle_challenge(member, /*old_one_lives=*/true);
   }
   learn(connection, member, heartbeat.known_nodes);
 }
@@ -426,7 +439,8 @@ void Membership::Machine::receive_refusal(Connection& connection, Refusal refusa
   switch (refusal) {
     case Refusal::DuplicateId:
       kind = ErrorKind::DuplicateId;
-      message += "another process is a member under our node id '" + self_.id.text() + "'; every node needs a name, host and port of its own";
+      message += "another process is a member under our node id '" + self_.id.text() +
+                 "'; every node needs a name, host and port of its own";
       break;
     case Refusal::Cluster:
       kind = ErrorKind::ClusterMismatch;
@@ -444,9 +458,11 @@ void Membership::Machine::receive_refusal(Connection& connection, Refusal refusa
   end_connection(connection, CloseMode::Abort, Failure::Rejected, message);
 }
 
-// ------------------------------------------------------------------------------------------------------------------ turning away
+// ------------------------------------------------------------------------------------------------------------------
+// turning away
 
-void Membership::Machine::refuse(Connection& connection, Refusal refusal, RejectKind kind, ErrorKind error, const std::string& message) {
+void Membership::Machine::refuse(Connection& connection, Refusal refusal, RejectKind kind, ErrorKind error,
+                                 const std::string& message) {
   count(kind);
   report(error, message, connection.peer, &connection.remote);
   Hello hello;
@@ -457,8 +473,9 @@ void Membership::Machine::refuse(Connection& connection, Refusal refusal, Reject
 
 void Membership::Machine::reject(Connection& connection, RejectKind kind, const std::string& detail) {
   count(kind);
-  std::string who = connection.peer.empty() ? connection.remote.to_string()
-                                            : "'" + connection.peer.text() + "' (" + connection.remote.to_string() + ")";
+  std::string who = connection.peer.empty()
+                        ? connection.remote.to_string()
+                        : "'" + connection.peer.text() + "' (" + connection.remote.to_string() + ")";
   std::string message = "rejected a frame from " + who + " and closed the connection: " + detail;
   if (kind == RejectKind::MissingSignature || kind == RejectKind::BadSignature) {
     message += "; is the cluster secret the same on both nodes?";
@@ -479,7 +496,8 @@ void Membership::Machine::make_room_for_unidentified() {
   }
 }
 
-// ---------------------------------------------------------------------------------------------------------------- sending, times, ends
+// ----------------------------------------------------------------------------------------------------------------
+// sending, times, ends
 
 void Membership::Machine::send_hello(ConnectionId to, const Nonce& nonce, const std::optional<Nonce>& echo) {
   Hello hello;
@@ -501,7 +519,8 @@ void Membership::Machine::send_extension(ConnectionId to, Hello hello) {
 void Membership::Machine::leave_unidentified(Connection& connection, ConnectionState next) {
   if (connection.state == ConnectionState::Unidentified && !connection.outbound) --unidentified_count_;
   const bool was_in_use = connection.outbound && connection.state < ConnectionState::Identified;
-  if (was_in_use && next >= ConnectionState::Identified) endpoints_in_use_.erase(endpoints_in_use_.find(connection.remote));
+  if (was_in_use && next >= ConnectionState::Identified)
+    endpoints_in_use_.erase(endpoints_in_use_.find(connection.remote));
   connection.state = next;
 }
 
@@ -524,12 +543,14 @@ void Membership::Machine::connection_timer(Connection& connection) {
     return;
   }
   if (connection.state < ConnectionState::Confirmed) count(RejectKind::IdentificationTimeout);
-  const char* const why = connection.state < ConnectionState::Confirmed ? "it did not identify itself in time" : "its time as a spare is over";
+  const char* const why = connection.state < ConnectionState::Confirmed ? "it did not identify itself in time"
+                                                                        : "its time as a spare is over";
   end_connection(connection, CloseMode::Abort, Failure::Rejected, why);
 }
 
-// A node of the reference speaks on one connection and keeps the others: a connection object that it has replaced dials again and says
-// nothing, and when dials cross it may speak on its own and never on ours. Closing such a one would make it report us down.
+// A node of the reference speaks on one connection and keeps the others: a connection object that it has replaced dials
+// again and says nothing, and when dials cross it may speak on its own and never on ours. Closing such a one would make
+// it report us down.
 bool Membership::Machine::may_stay_silent(const Connection& connection) const {
   const auto alike = [&](const Connection& other) {  // an accepted connection comes from any port of its host
     return other.outbound == connection.outbound && other.remote.ip == connection.remote.ip &&
@@ -549,18 +570,20 @@ bool Membership::Machine::may_stay_silent(const Connection& connection) const {
   return false;
 }
 
-void Membership::Machine::end_connection(Connection& connection, std::optional<CloseMode> mode, Failure failure, const std::string& why) {
+void Membership::Machine::end_connection(Connection& connection, std::optional<CloseMode> mode, Failure failure,
+                                         const std::string& why) {
   if (mode.has_value()) emit(Close{connection.id, *mode});
   const Connection ended = connection;
   erase_connection(connection.id);
-  if (Target* target = find_target(ended.target); target != nullptr) attempt_connection_ended(*target, ended.id, failure, why);
+  if (Target* target = find_target(ended.target); target != nullptr)
+    attempt_connection_ended(*target, ended.id, failure, why, &ended.remote);
   if (ended.peer.empty()) return;
   Member* member = find_member(ended.peer);
   if (member == nullptr) return;
   if (ended.state >= ConnectionState::Confirmed) {
     member_lost_connection(*member, ended.id, why);
-  } else if (!member->bereaved_until.is_never() && member->active == 0 && !waking_ && ended.state == ConnectionState::Identified &&
-             !is_being_confirmed(*member)) {
+  } else if (!member->bereaved_until.is_never() && member->active == 0 && !waking_ &&
+             ended.state == ConnectionState::Identified && !is_being_confirmed(*member)) {
     // The connection that was to replace the lost one is gone as well.
     bring_down(*member, DownReason::ConnectionClosed, why);
   }

@@ -1,9 +1,10 @@
-// The inside of the membership machine. One class, its files by subject: membership.cc (facade, steps, timers), hello.cc (who is on a
-// connection, may it stay), members.cc (up, down, forget), dialing.cc (seeds, attempts, backoff), gossip.cc (beats and lists),
-// report.cc (errors and log lines).
+// The inside of the membership machine. One class, its files by subject: membership.cc (facade, steps, timers),
+// hello.cc (who is on a connection, may it stay), members.cc (up, down, forget), dialing.cc (seeds, attempts, backoff),
+// gossip.cc (beats and lists), report.cc (errors and log lines).
 //
-// All instants in here are on the *active clock*: monotonic time minus the pauses of this process. When a step comes much later than
-// the deadline that was pending, the lateness is added to `paused_`, and with that every deadline has moved.
+// All instants in here are on the *active clock*: monotonic time minus the pauses of this process. When a step comes
+// much later than the deadline that was pending, the lateness is added to `paused_`, and with that every deadline has
+// moved.
 #pragma once
 
 #include <compare>
@@ -66,12 +67,12 @@ class Membership::Machine {
     Incarnation incarnation = 0;
     uint32_t peer_interval_ms = 0;
     bool peer_beats_twice = false;
-    Nonce nonce;                     // ours: what the peer must echo
+    Nonce nonce;                      // ours: what the peer must echo
     std::optional<Nonce> peer_nonce;  // to echo, while Held
     uint64_t confirmed_order = 0;
     uint32_t frames = 0;  // valid frames received
     Instant last_frame_at;
-    Instant silent_at = Instant::never();     // dialled: silent so long that start() need not wait
+    Instant silent_at = Instant::never();   // dialled: silent so long that start() need not wait
     Instant expires_at = Instant::never();  // end of identification, of staleness, of draining
     Instant timer = Instant::never();
   };
@@ -88,9 +89,9 @@ class Membership::Machine {
     NodeStatus status = NodeStatus::Connecting;
     Incarnation incarnation = 0;
     bool ever_up = false;
-    bool shown_hello = false;       // this id has spoken with hello: it is not taken without it where it dials
-    bool left = false;              // its last word was a goodbye
-    bool refusal_reported = false;  // connection_refused was told
+    bool shown_hello = false;               // this id has spoken with hello: it is not taken without it where it dials
+    bool left = false;                      // its last word was a goodbye
+    bool refusal_reported = false;          // connection_refused was told
     std::vector<ConnectionId> connections;  // Confirmed, Stale and Draining
     ConnectionId active = 0;                // where we send
     Instant last_frame_at;
@@ -100,8 +101,9 @@ class Membership::Machine {
     int64_t newest_timestamp = 0;
     std::optional<Nonce> challenge;  // sent on `active`, on behalf of Held newcomers
     Instant challenge_ends = Instant::never();
-    Instant bereaved_until = Instant::never();  // its connection ended; another is being confirmed, or we have just woken up
-    std::optional<Endpoint> seen;              // where it came from, with the port of its id
+    Instant bereaved_until =
+        Instant::never();          // its connection ended; another is being confirmed, or we have just woken up
+    std::optional<Endpoint> seen;  // where it came from, with the port of its id
     // Never up yet:
     NodeId teacher;  // who first named it
     std::vector<Voucher> vouchers;
@@ -123,21 +125,21 @@ class Membership::Machine {
     std::string text;  // for messages
     int priority = 1;  // 0 seeds, 1 members, 2 members of a teacher who named too many unreachable ones
     int attempt = 0;
-    int hung_up = 0;  // how often in a row the connection was closed on our hello
+    int hung_up = 0;        // how often in a row the connection was closed on our hello
     int quick_attempt = 0;  // tries in the first moments of this node
     Phase phase = Phase::Idle;
-    Instant due = Instant::never();    // timer
+    Instant due = Instant::never();  // timer
     Instant queued_at;
     QueryId query = 0;
-    std::vector<Endpoint> candidates;      // still to be tried in this attempt
+    std::vector<Endpoint> candidates;       // still to be tried in this attempt
     std::vector<ConnectionId> connections;  // of this attempt: dialling, or open and not confirmed
-    bool answered = false;                 // somebody was confirmed in this attempt
-    std::string failure;                   // how the last dial that ended without success did
-    bool unreachable = false;              // nothing in this attempt came as far as a connection
-    bool settled = false;                  // seeds: the first attempt has ended
-    NodeId answered_as;                    // named seed: the id that answers there, if another (an alias)
-    std::map<Endpoint, NodeId> answers;    // nameless seed: who answered where
-    bool is_self = false;                  // that address is ours
+    bool answered = false;                  // somebody was confirmed in this attempt
+    std::string failure;                    // how the last dial that ended without success did
+    bool unreachable = false;               // nothing in this attempt came as far as a connection
+    bool settled = false;                   // seeds: the first attempt has ended
+    NodeId answered_as;                     // named seed: the id that answers there, if another (an alias)
+    std::map<Endpoint, NodeId> answers;     // nameless seed: who answered where
+    bool is_self = false;                   // that address is ours
   };
 
   // How one dialled connection of an attempt ended without being confirmed.
@@ -228,7 +230,8 @@ class Membership::Machine {
   void dial(Target& target, const Endpoint& endpoint);
   [[nodiscard]] std::vector<Endpoint> literal_candidates(const Target& target) const;
   [[nodiscard]] bool satisfied(const Target& target);
-  void attempt_connection_ended(Target& target, ConnectionId connection, Failure failure, const std::string& why);
+  void attempt_connection_ended(Target& target, ConnectionId connection, Failure failure, const std::string& why,
+                                const Endpoint* remote = nullptr);
   void attempt_confirmed(Target& target, Connection& connection);
   void finish_attempt(Target& target);
   void answered_by_other(Target& target, const NodeId& other);
@@ -245,7 +248,8 @@ class Membership::Machine {
   void flush_gossip();
   void send_full_list(const Connection& connection);
   void learn(const Connection& connection, const Member& teacher, const std::vector<NodeId>& ids);
-  void learn_one(const Connection& connection, const Member& teacher, const NodeId& id, bool answer, size_t& evictions_left);
+  void learn_one(const Connection& connection, const Member& teacher, const NodeId& id, bool answer,
+                 size_t& evictions_left);
   [[nodiscard]] Heartbeat heartbeat() const;
   [[nodiscard]] std::vector<ConnectionId> audience() const;
 
@@ -272,13 +276,13 @@ class Membership::Machine {
   std::map<NodeId, Member> members_;
   std::map<MemberSerial, Member*> member_by_serial_;
   std::map<TargetId, Target> targets_;
-  std::map<NodeId, TargetId> seed_ids_;         // named seeds
-  std::map<NodeId, Instant> impostors_;         // gossiped ids that answered as another, until when they are ignored
+  std::map<NodeId, TargetId> seed_ids_;  // named seeds
+  std::map<NodeId, Instant> impostors_;  // gossiped ids that answered as another, until when they are ignored
   std::map<NodeId, size_t> never_up_by_teacher_;
-  std::multiset<Endpoint> endpoints_in_use_;     // dialled, and nobody identified there yet
+  std::multiset<Endpoint> endpoints_in_use_;  // dialled, and nobody identified there yet
   std::set<std::tuple<int, Instant, TargetId>> ready_;
-  std::set<TargetId> hungry_;  // nameless seeds in an attempt with addresses that found no room yet
-  std::deque<ConnectionId> unidentified_;        // accepted, in order of age; may hold ids that are gone
+  std::set<TargetId> hungry_;              // nameless seeds in an attempt with addresses that found no room yet
+  std::deque<ConnectionId> unidentified_;  // accepted, in order of age; may hold ids that are gone
   size_t unidentified_count_ = 0;
   size_t dials_in_progress_ = 0;
   size_t connected_count_ = 0;

@@ -45,10 +45,13 @@ void Membership::Machine::remove_member(Member& member) {
   touch_table();
 }
 
-// Makes room in a full table: members that were never up go first, then those that are down for longest. Configured seeds stay.
+// Makes room in a full table: members that were never up go first, then those that are down for longest. Configured
+// seeds stay.
 bool Membership::Machine::evict_one(bool by_gossip) {
   Member* victim = nullptr;
-  auto rank = [](const Member& member) { return std::make_tuple(member.ever_up, member.ever_up ? member.down_at : Instant(), member.serial); };
+  auto rank = [](const Member& member) {
+    return std::make_tuple(member.ever_up, member.ever_up ? member.down_at : Instant(), member.serial);
+  };
   for (auto& [id, member] : members_) {
     if (member.status == NodeStatus::Connected || is_seed(id)) continue;
     // An id that is only hearsay does not push out a node that was really here.
@@ -63,7 +66,8 @@ bool Membership::Machine::evict_one(bool by_gossip) {
 
 bool Membership::Machine::is_alias(const NodeId& id) const {
   const auto seed = seed_ids_.find(id);
-  return seed != seed_ids_.end() && (targets_.at(seed->second).is_self || !targets_.at(seed->second).answered_as.empty());
+  return seed != seed_ids_.end() &&
+         (targets_.at(seed->second).is_self || !targets_.at(seed->second).answered_as.empty());
 }
 
 void Membership::Machine::bring_up(Member& member, Connection& connection) {
@@ -90,7 +94,8 @@ void Membership::Machine::bring_up(Member& member, Connection& connection) {
   gossip_adds_.push_back(member.id);
   if (gossip_at_.is_never()) arm(TimerKind::GossipFlush, 0, gossip_at_, clock_ + limits_.gossip_delay);
   touch_table();
-  log(LogLevel::Info, "up " + member.id.text() + " (" + connection.remote.to_string() + (connection.outbound ? ", dialled)" : ", accepted)"));
+  log(LogLevel::Info, "up " + member.id.text() + " (" + connection.remote.to_string() +
+                          (connection.outbound ? ", dialled)" : ", accepted)"));
   NodeInfo info;
   info.id = member.id;
   info.status = member.status;
@@ -181,7 +186,8 @@ void Membership::Machine::member_lost_connection(Member& member, ConnectionId co
     return;
   }
   if (waking_) {
-    // We were away; that the peer gave up on the connection meanwhile is our doing. Back within one timeout, nobody is told.
+    // We were away; that the peer gave up on the connection meanwhile is our doing. Back within one timeout, nobody is
+    // told.
     member.bereaved_until = clock_ + member.timeout;
     if (is_seed(member.id)) {
       schedule(targets_.at(member.target), clock_);
@@ -195,12 +201,14 @@ void Membership::Machine::member_lost_connection(Member& member, ConnectionId co
 }
 
 bool Membership::Machine::has_live_voucher(const Member& member) const {
-  // A peer names each id it is connected to once in so many beats; twice that time without it means that it is no longer connected.
+  // A peer names each id it is connected to once in so many beats; twice that time without it means that it is no
+  // longer connected.
   const auto turns = static_cast<int64_t>(connected_count_ / limits_.gossip_per_beat + 2);
   for (const Voucher& voucher : member.vouchers) {
     const auto teacher = members_.find(voucher.teacher);
     if (teacher == members_.end() || teacher->second.status != NodeStatus::Connected) continue;
-    if (clock_ - voucher.said_at <= 2 * turns * (teacher->second.timeout / config_.heartbeat_miss_threshold)) return true;
+    if (clock_ - voucher.said_at <= 2 * turns * (teacher->second.timeout / config_.heartbeat_miss_threshold))
+      return true;
   }
   return false;
 }
@@ -212,9 +220,11 @@ void Membership::Machine::arm_member(Member& member) {
     at = std::min(at, member.challenge_ends);
   } else if (!is_seed(member.id)) {
     if (member.ever_up) {
-      at = member.down_at + (member.left ? std::min(config_.forget_after, limits_.leaver_forget_max) : config_.forget_after);
+      at = member.down_at +
+           (member.left ? std::min(config_.forget_after, limits_.leaver_forget_max) : config_.forget_after);
     } else {
-      at = member.vouchers_gone_at.is_never() ? clock_ + kVoucherCheck : member.vouchers_gone_at + limits_.unvouched_max;
+      at =
+          member.vouchers_gone_at.is_never() ? clock_ + kVoucherCheck : member.vouchers_gone_at + limits_.unvouched_max;
       if (!member.timer.is_never()) at = std::min(at, member.timer);
     }
   }
@@ -238,7 +248,8 @@ void Membership::Machine::member_timer(Member& member) {
       }
     } else if (member.last_frame_at + member.timeout <= clock_) {
       bring_down(member, DownReason::HeartbeatTimeout,
-                 "no frame for " + milliseconds(clock_ - member.last_frame_at) + ", the limit is " + milliseconds(member.timeout));
+                 "no frame for " + milliseconds(clock_ - member.last_frame_at) + ", the limit is " +
+                     milliseconds(member.timeout));
       admit_held(id);
       return;
     }
@@ -247,7 +258,8 @@ void Membership::Machine::member_timer(Member& member) {
   }
   if (is_seed(member.id)) return;
   if (member.ever_up) {
-    const Duration keep = member.left ? std::min(config_.forget_after, limits_.leaver_forget_max) : config_.forget_after;
+    const Duration keep =
+        member.left ? std::min(config_.forget_after, limits_.leaver_forget_max) : config_.forget_after;
     if (member.down_at + keep <= clock_) {
       remove_member(member);
     } else {

@@ -30,7 +30,8 @@ void Membership::Machine::start(Now now, Effects& out) {
   started_at_ = clock_;
   started_mono_ = now.mono;
   error_window_ = clock_;
-  const Duration period = config_.heartbeat_miss_threshold == 1 ? config_.heartbeat_interval / 2 : config_.heartbeat_interval;
+  const Duration period =
+      config_.heartbeat_miss_threshold == 1 ? config_.heartbeat_interval / 2 : config_.heartbeat_interval;
   arm(TimerKind::Beat, 0, beat_at_, clock_ + period);
   for (const Seed& seed : config_.seeds) add_seed(seed);
   arm(TimerKind::Join, 0, join_at_, clock_ + limits_.join_max);
@@ -59,8 +60,8 @@ void Membership::Machine::begin_step(Now now, Effects& out) {
   out_ = &out;
 }
 
-// The driver wakes us at deadline(). When a step comes much later, this process was stopped or starved meanwhile: what others did not
-// manage to say to it in that time is no evidence against them.
+// The driver wakes us at deadline(). When a step comes much later, this process was stopped or starved meanwhile: what
+// others did not manage to say to it in that time is no evidence against them.
 void Membership::Machine::notice_pause(Now now) {
   const Instant due = deadline();
   if (due.is_never()) return;
@@ -172,7 +173,8 @@ void Membership::Machine::handle(const MessageReceived& event) {
   }
   if (event.message.from != connection->peer) {
     reject(*connection, RejectKind::WrongSender,
-           "a frame from '" + printable(event.message.from.text()) + "' on the connection of '" + connection->peer.text() + "'");
+           "a frame from '" + printable(event.message.from.text()) + "' on the connection of '" +
+               connection->peer.text() + "'");
     return;
   }
   receive(*connection, event.message);

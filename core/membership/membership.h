@@ -1,6 +1,7 @@
-// The cluster protocol as a state machine: who is a member and up, whom to dial, which connection may stay, what to send and what to
-// tell the user. It has no socket, thread, clock or random device: the same sequence of (event, now) with the same seed and nonces
-// gives the same effects, so the simulator sees every decision. Semantics: docs/design.md and docs/protocol.md.
+// The cluster protocol as a state machine: who is a member and up, whom to dial, which connection may stay, what to
+// send and what to tell the user. It has no socket, thread, clock or random device: the same sequence of (event, now)
+// with the same seed and nonces gives the same effects, so the simulator sees every decision. Semantics: docs/design.md
+// and docs/protocol.md.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +26,8 @@ struct MembershipLimits {
   size_t unreachable_per_teacher_max = 128;
   size_t reference_connections_max = 4;  // per peer without hello
   size_t gossip_per_beat = 8;
-  size_t gossip_bytes_max = 48 * 1024;   // ids in one frame of a full list
-  size_t first_frame_max = 64 * 1024;    // from a peer with hello
+  size_t gossip_bytes_max = 48 * 1024;  // ids in one frame of a full list
+  size_t first_frame_max = 64 * 1024;   // from a peer with hello
   Duration gossip_delay = Duration::milliseconds(10);
   Duration join_max = Duration::seconds(2);
   Duration join_silence_max = Duration::milliseconds(250);
@@ -80,8 +81,8 @@ class Membership {
   void start(Now now, Effects& out);
 
   // Applies `event`, seen at `now`; appends to `out` what the caller must do, in order. `now` never goes backwards.
-  // `out` is borrowed for the call; callers reuse it between steps. Effects for a connection that the caller has meanwhile lost are
-  // dropped by the caller.
+  // `out` is borrowed for the call; callers reuse it between steps. Effects for a connection that the caller has
+  // meanwhile lost are dropped by the caller.
   void step(const Event& event, Now now, Effects& out);
 
   // When step(Tick{}) is next due; Instant::never() when nothing is pending.

@@ -18,7 +18,8 @@ void Membership::Machine::report(ErrorKind kind, std::string message, const Node
     errors_suppressed_ = 0;
   }
   log(LogLevel::Warning, message);
-  emit(Notify{ErrorReport{kind, std::move(message), node.text(), remote == nullptr ? std::string() : remote->to_string()}});
+  emit(Notify{
+      ErrorReport{kind, std::move(message), node.text(), remote == nullptr ? std::string() : remote->to_string()}});
 }
 
 void Membership::Machine::log(LogLevel level, std::string message) {

@@ -1,5 +1,5 @@
-// The inputs and outputs of the membership machine: plain values, comparable and printable, so that a run can be recorded, replayed
-// and checked. Connections and queries are opaque numbers here.
+// The inputs and outputs of the membership machine: plain values, comparable and printable, so that a run can be
+// recorded, replayed and checked. Connections and queries are opaque numbers here.
 #pragma once
 
 #include <cstdint>
@@ -14,13 +14,16 @@
 
 namespace noex {
 
-// Dialled connections get odd numbers from the machine, accepted ones even numbers from the driver. Never reused within a run.
+// Dialled connections get odd numbers from the machine, accepted ones even numbers from the driver. Never reused within
+// a run.
 using ConnectionId = uint64_t;
 using QueryId = uint64_t;
 
-// ---------------------------------------------------------------------------------------------------------------- events (inputs)
+// ----------------------------------------------------------------------------------------------------------------
+// events (inputs)
 
-// Time has come. The driver feeds everything readable before it, so that a node that was paused judges nobody by its own pause.
+// Time has come. The driver feeds everything readable before it, so that a node that was paused judges nobody by its
+// own pause.
 struct Tick {};
 
 // An accepted connection.
@@ -54,7 +57,8 @@ struct MessageReceived {
   size_t frame_size = 0;  // bytes of the body
 };
 
-// A frame that the session refused. After FrameSkipped the connection goes on; after any other kind the machine answers with Close.
+// A frame that the session refused. After FrameSkipped the connection goes on; after any other kind the machine answers
+// with Close.
 struct FrameRejected {
   ConnectionId connection = 0;
   RejectKind kind = RejectKind::Malformed;
@@ -76,10 +80,11 @@ struct ProcessCountChanged {
 // stop(): say goodbye to everyone and be done.
 struct LeaveRequested {};
 
-using Event = std::variant<Tick, ConnectionAccepted, ConnectionOpened, DialFailed, Resolved, MessageReceived, FrameRejected,
-                           ConnectionClosed, ProcessCountChanged, LeaveRequested>;
+using Event = std::variant<Tick, ConnectionAccepted, ConnectionOpened, DialFailed, Resolved, MessageReceived,
+                           FrameRejected, ConnectionClosed, ProcessCountChanged, LeaveRequested>;
 
-// --------------------------------------------------------------------------------------------------------------- effects (outputs)
+// ---------------------------------------------------------------------------------------------------------------
+// effects (outputs)
 
 struct Dial {
   ConnectionId connection = 0;
@@ -92,7 +97,8 @@ struct Resolve {
   std::string host;
 };
 
-// Send one payload to all of `to`, in order: encoded and signed once. `from` and `timestamp` are filled in by the driver.
+// Send one payload to all of `to`, in order: encoded and signed once. `from` and `timestamp` are filled in by the
+// driver.
 struct Send {
   std::vector<ConnectionId> to;
   Payload payload;

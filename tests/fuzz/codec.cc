@@ -1,4 +1,6 @@
 // The JSON codec alone: no length prefix in the way, so that the fuzzer spends its time on text.
+#include "wire/codec.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -6,7 +8,6 @@
 #include <variant>
 
 #include "base/checks.h"
-#include "wire/codec.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static noex::Decoder* const decoder = new noex::Decoder();

@@ -1,4 +1,6 @@
 // Node ids, seeds and whole configurations from any text: what is accepted is canonical, and names itself again.
+#include "model/node_id.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -6,7 +8,6 @@
 
 #include "base/checks.h"
 #include "model/config.h"
-#include "model/node_id.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);

@@ -1,5 +1,7 @@
-// The reading side of a connection, fed with anything in any segments. What it accepts and we would write again, we accept again, and
-// it means the same.
+// The reading side of a connection, fed with anything in any segments. What it accepts and we would write again, we
+// accept again, and it means the same.
+#include "session/session.h"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -7,7 +9,6 @@
 #include <vector>
 
 #include "base/checks.h"
-#include "session/session.h"
 
 namespace {
 
@@ -25,7 +26,8 @@ void check_round_trip(const noex::Message& message) {
   NOEX_CHECK(again != nullptr);
   // Capabilities are written together with the incarnation only.
   if (auto* heartbeat = std::get_if<noex::Heartbeat>(&expected.payload)) {
-    if (heartbeat->hello.has_value() && !heartbeat->hello->incarnation.has_value()) heartbeat->hello->capabilities.clear();
+    if (heartbeat->hello.has_value() && !heartbeat->hello->incarnation.has_value())
+      heartbeat->hello->capabilities.clear();
   }
   NOEX_CHECK(again->message == expected);
 }

@@ -153,7 +153,8 @@ TEST(Hello, TheOldestUnidentifiedConnectionMakesRoom) {
   EXPECT_EQ(node.machine().stats().unidentified, 3u);
 }
 
-// ------------------------------------------------------------------------------------------- two connections of one process
+// ------------------------------------------------------------------------------------------- two connections of one
+// process
 
 TEST(Duplicates, OnlyTheSmallerIdClosesTheOlder) {
   for (const bool we_are_smaller : {true, false}) {
@@ -207,7 +208,8 @@ TEST(Duplicates, WhenTheNewerIsNeverConfirmedTheNodeIsDown) {
   EXPECT_EQ(node.events(), Lines{"down a@127.0.0.1:5001 connection_closed"});
 }
 
-// ------------------------------------------------------------------------------------------------ another run, or an impostor
+// ------------------------------------------------------------------------------------------------ another run, or an
+// impostor
 
 TEST(Challenge, ALivingNodeKeepsItsIdAndTheNewcomerIsRefused) {
   Script node;
@@ -269,7 +271,8 @@ TEST(Challenge, ANewcomerThatGivesUpLeavesTheOldOneInPeace) {
   EXPECT_EQ(node.status(kA), NodeStatus::Connected);
 }
 
-// ----------------------------------------------------------------------------------------------------- nodes of the reference
+// ----------------------------------------------------------------------------------------------------- nodes of the
+// reference
 
 constexpr const char* kRef = "ref@127.0.0.1:6000";
 
@@ -308,7 +311,8 @@ TEST(Reference, AChangedStartTimeIsARestart) {
   node.beat(node.accept(), kRef, std::nullopt, {}, 5120);  // 20 ms apart: the same run
   EXPECT_EQ(node.events(), Lines{"up ref@127.0.0.1:6000"});
   node.beat(node.accept(), kRef, std::nullopt, {}, 10);
-  EXPECT_EQ(node.events(), (Lines{"up ref@127.0.0.1:6000", "down ref@127.0.0.1:6000 connection_closed", "up ref@127.0.0.1:6000"}));
+  EXPECT_EQ(node.events(),
+            (Lines{"up ref@127.0.0.1:6000", "down ref@127.0.0.1:6000 connection_closed", "up ref@127.0.0.1:6000"}));
 }
 
 TEST(Reference, AnOldFirstFrameIsRefusedUnlessWeDialled) {

@@ -37,7 +37,8 @@ TEST(Join, TakesTwoSecondsAtMostAndSaysWhatFailed) {
   node.run(2);
   EXPECT_EQ(node.told<JoinSettled>().size(), 1u);
   const auto logs = node.told<LogRecord>();
-  ASSERT_EQ(std::count_if(logs.begin(), logs.end(), [](const LogRecord& l) { return l.level == LogLevel::Warning; }), 1);
+  ASSERT_EQ(std::count_if(logs.begin(), logs.end(), [](const LogRecord& l) { return l.level == LogLevel::Warning; }),
+            1);
   EXPECT_NE(logs[0].message.find(kA), std::string::npos);
 }
 
@@ -93,7 +94,8 @@ TEST(Seeds, ANamelessSeedDialsEveryAnswer) {
   Script node({.seeds = {"headless.test:5001"}});
   ASSERT_EQ(node.effects<Resolve>().size(), 1u);
   EXPECT_EQ(node.effects<Resolve>()[0].host, "headless.test");
-  node.step(Resolved{node.effects<Resolve>()[0].query, {*IpAddress::parse("127.0.0.1"), *IpAddress::parse("127.0.0.2")}, ""});
+  node.step(
+      Resolved{node.effects<Resolve>()[0].query, {*IpAddress::parse("127.0.0.1"), *IpAddress::parse("127.0.0.2")}, ""});
   EXPECT_EQ(node.dialled(), (Lines{"127.0.0.1:5001", "127.0.0.2:5001"}));
   node.answer("127.0.0.1:5001", kA);
   node.step(DialFailed{node.dial_to("127.0.0.2:5001"), "connection refused"});
@@ -185,7 +187,8 @@ TEST(Pause, OnesOwnPauseIsNoEvidence) {
   node.run(1'900);
   EXPECT_EQ(node.events(), Lines{});
   node.run(1'200);
-  EXPECT_EQ(node.events(), Lines{"down a@127.0.0.1:5001 heartbeat_timeout"}) << "after the pause the time goes on where it stood";
+  EXPECT_EQ(node.events(), Lines{"down a@127.0.0.1:5001 heartbeat_timeout"})
+      << "after the pause the time goes on where it stood";
 }
 
 TEST(Pause, WhatIsReadBeforeTheTickIsOnTheNewClock) {
@@ -280,6 +283,7 @@ TEST(Reconnect, AConnectionAloneDoesNotResetTheBackoff) {
   node.step(ConnectionClosed{third, CloseCause::EndOfStream});
   ASSERT_EQ(node.told<ErrorReport>().size(), 1u) << "being hung up on again is said aloud";
   EXPECT_NE(node.told<ErrorReport>()[0].message.find("secret"), std::string::npos);
+  EXPECT_EQ(node.told<ErrorReport>()[0].address, "127.0.0.1:5001");
 }
 
 TEST(Gossip, TheAnswerToOurDialIsDialledAtOnce) {
@@ -322,7 +326,8 @@ TEST(Gossip, LoopbackFromElsewhereMeansNothing) {
   node.beat(connection, "far@10.0.0.7:5001", Script::hello(1, 5));
   node.beat(connection, "far@10.0.0.7:5001", Script::echo(node.nonce_of(connection)));
   node.take();
-  node.beat(connection, "far@10.0.0.7:5001", std::nullopt, {id("x@127.0.0.1:5003"), id("y@localhost:5003"), id("z@[::1]:5003")});
+  node.beat(connection, "far@10.0.0.7:5001", std::nullopt,
+            {id("x@127.0.0.1:5003"), id("y@localhost:5003"), id("z@[::1]:5003")});
   EXPECT_EQ(node.table()->nodes.size(), 1u);
 }
 
@@ -357,13 +362,15 @@ TEST(Gossip, UnreachableHearsayIsRefusedOnlyWhileSomebodyVouches) {
 TEST(Gossip, BeatsTeachEightIdsInTurnTheSameToAll) {
   Script node;
   std::vector<ConnectionId> connections;
-  for (int i = 0; i < 20; ++i) connections.push_back(node.join("n" + std::to_string(i) + "@127.0.0.1:" + std::to_string(6000 + i)));
+  for (int i = 0; i < 20; ++i)
+    connections.push_back(node.join("n" + std::to_string(i) + "@127.0.0.1:" + std::to_string(6000 + i)));
   node.run(20);
   node.take();
   std::set<NodeId> taught;
   for (int i = 0; i < 3; ++i) {
     node.run(1000);
-    for (size_t c = 0; c < connections.size(); ++c) node.beat(connections[c], "n" + std::to_string(c) + "@127.0.0.1:" + std::to_string(6000 + c));
+    for (size_t c = 0; c < connections.size(); ++c)
+      node.beat(connections[c], "n" + std::to_string(c) + "@127.0.0.1:" + std::to_string(6000 + c));
     ASSERT_EQ(node.effects<Send>().size(), 1u) << "one payload for all";
     const auto beat = std::get<Heartbeat>(node.effects<Send>()[0].payload);
     EXPECT_EQ(node.effects<Send>()[0].to.size(), 20u);
@@ -502,7 +509,8 @@ TEST(Dialling, AtMostSoManyAtATimeSeedsFirst) {
   limits.dials_max = 4;
   Options options;
   options.limits = limits;
-  for (int i = 0; i < 10; ++i) options.seeds.push_back("s" + std::to_string(i) + "@127.0.0.1:" + std::to_string(7000 + i));
+  for (int i = 0; i < 10; ++i)
+    options.seeds.push_back("s" + std::to_string(i) + "@127.0.0.1:" + std::to_string(7000 + i));
   Script node(options);
   EXPECT_EQ(node.dialled().size(), 4u);
   node.step(DialFailed{node.dial_to("127.0.0.1:7000"), "connection refused"});

@@ -1,4 +1,5 @@
-// A membership machine under a hand-written script: events in, effects out, time as a number. Peers are played by the test itself.
+// A membership machine under a hand-written script: events in, effects out, time as a number. Peers are played by the
+// test itself.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -15,7 +16,9 @@
 namespace noex::script {
 
 inline NodeId id(std::string_view text) { return NodeId::parse(text).value(); }
-inline Endpoint at(std::string_view ip, int port) { return Endpoint{*IpAddress::parse(ip), static_cast<uint16_t>(port)}; }
+inline Endpoint at(std::string_view ip, int port) {
+  return Endpoint{*IpAddress::parse(ip), static_cast<uint16_t>(port)};
+}
 
 struct Options {
   std::vector<std::string> seeds = {};
@@ -106,8 +109,9 @@ class Script {
   }
   bool closed(ConnectionId connection) const {
     const auto closes = effects<Close>();
-    return std::any_of(closes.begin(), closes.end(),
-                       [&](const Close& c) { return c.connection == connection && c.mode != CloseMode::ShutdownWrite; });
+    return std::any_of(closes.begin(), closes.end(), [&](const Close& c) {
+      return c.connection == connection && c.mode != CloseMode::ShutdownWrite;
+    });
   }
   // Heartbeats sent on `connection`.
   std::vector<Heartbeat> sent(ConnectionId connection) const {
@@ -134,8 +138,8 @@ class Script {
     step(ConnectionAccepted{next_accepted_, remote, local});
     return next_accepted_;
   }
-  void beat(ConnectionId connection, std::string_view from, std::optional<Hello> hello = std::nullopt, std::vector<NodeId> known = {},
-            int64_t started_ago_ms = 5000, int64_t clock_offset_ms = 0) {
+  void beat(ConnectionId connection, std::string_view from, std::optional<Hello> hello = std::nullopt,
+            std::vector<NodeId> known = {}, int64_t started_ago_ms = 5000, int64_t clock_offset_ms = 0) {
     Heartbeat heartbeat;
     heartbeat.node.id = id(from);
     heartbeat.node.status = NodeStatus::Connected;
@@ -146,7 +150,9 @@ class Script {
     step(MessageReceived{connection, Message{id(from), now().unix_ms + clock_offset_ms, heartbeat}, 600});
   }
   void goodbye(ConnectionId connection, std::string_view from, std::string_view about) {
-    step(MessageReceived{connection, Message{id(from), now().unix_ms, Goodbye{id(about), now().unix_ms, DownReason::GracefulShutdown}}, 200});
+    step(MessageReceived{
+        connection, Message{id(from), now().unix_ms, Goodbye{id(about), now().unix_ms, DownReason::GracefulShutdown}},
+        200});
   }
   static Hello hello(Incarnation incarnation, uint64_t nonce, std::optional<Nonce> echo = std::nullopt) {
     Hello hello;
@@ -171,7 +177,8 @@ class Script {
     return nonce;
   }
   // A peer of ours dials in and goes through the whole hello. Returns its connection.
-  ConnectionId join(std::string_view from, Incarnation incarnation = 1, const Endpoint& remote = at("127.0.0.1", 40000)) {
+  ConnectionId join(std::string_view from, Incarnation incarnation = 1,
+                    const Endpoint& remote = at("127.0.0.1", 40000)) {
     const ConnectionId connection = accept(remote);
     beat(connection, from, hello(incarnation, connection));
     beat(connection, from, echo(nonce_of(connection)));
