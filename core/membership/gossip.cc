@@ -35,6 +35,9 @@ Heartbeat Membership::Machine::heartbeat() const {
   beat.node.process_count = process_count_;
   beat.node.last_heartbeat_at = now_.unix_ms;
   beat.node.uptime_ms = (now_.mono - started_mono_).ms();
+  // Empty, it says: this node speaks with hello. So a recorded beat is no first frame anywhere, not even where nobody
+  // knows this id.
+  beat.hello.emplace();
   return beat;
 }
 

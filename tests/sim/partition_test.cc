@@ -75,7 +75,11 @@ TEST(Partition, OnePairOnlyIsSeenByThatPairOnly) {
   expect_full_mesh(sim, 10 * kSecond);
   sim.run_for(10 * kSecond);
   EXPECT_SOUND(sim);
-  EXPECT_EQ(sim.down_count(), 2u) << story(sim);
+  // What was queued on the old connection may revive the pair before the network breaks it for good: then both see
+  // that, too.
+  EXPECT_EQ(sim.witness(2).down_count() + sim.witness(4).down_count(), sim.down_count())
+      << "nobody else has lost anybody" << story(sim);
+  EXPECT_LE(sim.down_count(), 4u) << story(sim);
 }
 
 TEST(Partition, OneWayIsADownForTheDeafOneFirst) {

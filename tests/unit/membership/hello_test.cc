@@ -22,7 +22,7 @@ TEST(Hello, TheDiallerIsSureAtTheAnswerAndEchoesIt) {
   ASSERT_EQ(sent.size(), 3u);  // hello, echo, full list
   EXPECT_EQ(sent[1].hello->echo, (Nonce{9, 77}));
   EXPECT_FALSE(sent[1].hello->nonce.has_value());
-  EXPECT_FALSE(sent[2].hello.has_value());
+  EXPECT_EQ(sent[2].hello, Hello{});
 }
 
 TEST(Hello, AnAnswerThatDoesNotEchoIsAReplay) {
@@ -57,6 +57,19 @@ TEST(Hello, AReplayedFirstFrameGetsNowhere) {
   EXPECT_TRUE(node.closed(connection));
   EXPECT_EQ(node.events(), Lines{});
   EXPECT_EQ(node.rejected(RejectKind::Replayed), 1u);
+}
+
+TEST(Hello, ARecordedBeatIsNoFirstFrameEvenOfAStranger) {
+  Script sender;
+  sender.join(kA);
+  sender.run(1000);
+  const Heartbeat recorded = std::get<Heartbeat>(sender.effects<Send>().back().payload);
+  Script node({.self = "other@127.0.0.1:5005"});  // has never heard of the sender
+  const ConnectionId connection = node.accept();
+  node.step(MessageReceived{connection, Message{recorded.node.id, node.now().unix_ms, recorded}, 600});
+  EXPECT_TRUE(node.closed(connection));
+  EXPECT_EQ(node.events(), Lines{});
+  EXPECT_FALSE(node.listed("m@127.0.0.1:5000"));
 }
 
 TEST(Hello, AnotherSenderOnTheConnectionEndsIt) {
