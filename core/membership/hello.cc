@@ -12,10 +12,6 @@ namespace {
 // A reference node says its start time in milliseconds; its two readings of the clock may lie this far apart.
 constexpr int64_t kReferenceStartTolerance = 50;
 
-// A node with threshold 1 beats twice an interval, and says so: with another such node one interval without a beat is a
-// miss.
-constexpr const char* kBeatsTwice = "beats_twice";
-
 // How much older than the newest one seen a first frame of a peer without hello may be.
 constexpr int64_t kReplayToleranceMs = 10'000;
 
@@ -23,25 +19,6 @@ bool same_incarnation(Incarnation a, Incarnation b, bool hello) {
   if (hello) return a == b;
   if (a == 0 || b == 0) return true;  // a first frame that was no heartbeat says no start time
   return std::llabs(static_cast<int64_t>(a) - static_cast<int64_t>(b)) <= kReferenceStartTolerance;
-}
-
-ErrorKind error_kind_of(RejectKind kind) {
-  switch (kind) {
-    case RejectKind::MissingSignature:
-    case RejectKind::BadSignature:
-    case RejectKind::Replayed:
-      return ErrorKind::Authentication;
-    case RejectKind::DuplicateId:
-      return ErrorKind::DuplicateId;
-    case RejectKind::WrongCluster:
-      return ErrorKind::ClusterMismatch;
-    case RejectKind::Full:
-    case RejectKind::SlowReader:
-    case RejectKind::TooManyUnidentified:
-      return ErrorKind::Overload;
-    default:
-      return ErrorKind::Protocol;
-  }
 }
 
 }  // namespace
@@ -456,157 +433,6 @@ void Membership::Machine::receive_refusal(Connection& connection, Refusal refusa
   }
   report(kind, message, connection.peer, &connection.remote);
   end_connection(connection, CloseMode::Abort, Failure::Rejected, message);
-}
-
-// ------------------------------------------------------------------------------------------------------------------
-// turning away
-
-void Membership::Machine::refuse(Connection& connection, Refusal refusal, RejectKind kind, ErrorKind error,
-                                 const std::string& message) {
-  count(kind);
-  report(error, message, connection.peer, &connection.remote);
-  Hello hello;
-  hello.refused = refusal;
-  send_extension(connection.id, std::move(hello));
-  end_connection(connection, CloseMode::Flush, Failure::Rejected, message);
-}
-
-void Membership::Machine::reject(Connection& connection, RejectKind kind, const std::string& detail) {
-  count(kind);
-  std::string who = connection.peer.empty()
-                        ? connection.remote.to_string()
-                        : "'" + connection.peer.text() + "' (" + connection.remote.to_string() + ")";
-  std::string message = "rejected a frame from " + who + " and closed the connection: " + detail;
-  if (kind == RejectKind::MissingSignature || kind == RejectKind::BadSignature) {
-    message += "; is the cluster secret the same on both nodes?";
-  }
-  report(error_kind_of(kind), message, connection.peer, &connection.remote);
-  end_connection(connection, CloseMode::Abort, Failure::Rejected, detail);
-}
-
-void Membership::Machine::make_room_for_unidentified() {
-  while (!unidentified_.empty()) {
-    Connection* oldest = find_connection(unidentified_.front());
-    const bool waits = oldest != nullptr && oldest->state == ConnectionState::Unidentified;
-    if (waits && unidentified_count_ < limits_.unidentified_max) return;
-    unidentified_.pop_front();
-    if (!waits) continue;
-    count(RejectKind::TooManyUnidentified);
-    end_connection(*oldest, CloseMode::Abort, Failure::Rejected, "too many unidentified connections");
-  }
-}
-
-// ----------------------------------------------------------------------------------------------------------------
-// sending, times, ends
-
-void Membership::Machine::send_hello(ConnectionId to, const Nonce& nonce, const std::optional<Nonce>& echo) {
-  Hello hello;
-  hello.incarnation = self_.incarnation;
-  hello.nonce = nonce;
-  hello.echo = echo;
-  hello.interval_ms = static_cast<uint32_t>(config_.heartbeat_interval.ms());
-  hello.cluster = config_.cluster_name;
-  if (config_.heartbeat_miss_threshold == 1) hello.capabilities.emplace_back(kBeatsTwice);
-  send_extension(to, std::move(hello));
-}
-
-void Membership::Machine::send_extension(ConnectionId to, Hello hello) {
-  Heartbeat payload = heartbeat();
-  payload.hello = std::move(hello);
-  emit(Send{{to}, std::move(payload)});
-}
-
-void Membership::Machine::leave_unidentified(Connection& connection, ConnectionState next) {
-  if (connection.state == ConnectionState::Unidentified && !connection.outbound) --unidentified_count_;
-  const bool was_in_use = connection.outbound && connection.state < ConnectionState::Identified;
-  if (was_in_use && next >= ConnectionState::Identified)
-    endpoints_in_use_.erase(endpoints_in_use_.find(connection.remote));
-  connection.state = next;
-}
-
-void Membership::Machine::set_expiry(Connection& connection, Instant at) {
-  connection.expires_at = at;
-  arm(TimerKind::Connection, connection.id, connection.timer, std::min(connection.silent_at, connection.expires_at));
-}
-
-void Membership::Machine::connection_timer(Connection& connection) {
-  if (connection.silent_at <= clock_) {
-    connection.silent_at = Instant::never();
-    if (Target* target = find_target(connection.target); target != nullptr) settle(*target);
-  }
-  if (connection.expires_at > clock_) {
-    set_expiry(connection, connection.expires_at);
-    return;
-  }
-  if (connection.state == ConnectionState::Unidentified && may_stay_silent(connection)) {
-    set_expiry(connection, clock_ + identification_time());
-    return;
-  }
-  if (connection.state < ConnectionState::Confirmed) count(RejectKind::IdentificationTimeout);
-  const char* const why = connection.state < ConnectionState::Confirmed ? "it did not identify itself in time"
-                                                                        : "its time as a spare is over";
-  end_connection(connection, CloseMode::Abort, Failure::Rejected, why);
-}
-
-// A node of the reference speaks on one connection and keeps the others: a connection object that it has replaced dials
-// again and says nothing, and when dials cross it may speak on its own and never on ours. Closing such a one would make
-// it report us down.
-bool Membership::Machine::may_stay_silent(const Connection& connection) const {
-  const auto alike = [&](const Connection& other) {  // an accepted connection comes from any port of its host
-    return other.outbound == connection.outbound && other.remote.ip == connection.remote.ip &&
-           (!connection.outbound || other.remote.port == connection.remote.port);
-  };
-  size_t silent = 0;
-  for (const auto& [id, other] : connections_) {
-    if (other.state == ConnectionState::Unidentified && alike(other)) ++silent;
-  }
-  for (const auto& [id, member] : members_) {
-    if (member.shown_hello || (connection.outbound && member.id.port() != connection.remote.port)) continue;
-    const bool same_address = std::any_of(member.connections.begin(), member.connections.end(), [&](ConnectionId c) {
-      return connections_.at(c).remote.ip == connection.remote.ip;
-    });
-    if (same_address && member.connections.size() + silent <= limits_.reference_connections_max) return true;
-  }
-  return false;
-}
-
-void Membership::Machine::end_connection(Connection& connection, std::optional<CloseMode> mode, Failure failure,
-                                         const std::string& why) {
-  if (mode.has_value()) emit(Close{connection.id, *mode});
-  const Connection ended = connection;
-  erase_connection(connection.id);
-  if (Target* target = find_target(ended.target); target != nullptr)
-    attempt_connection_ended(*target, ended.id, failure, why, &ended.remote);
-  if (ended.peer.empty()) return;
-  Member* member = find_member(ended.peer);
-  if (member == nullptr) return;
-  if (ended.state >= ConnectionState::Confirmed) {
-    member_lost_connection(*member, ended.id, why);
-  } else if (!member->bereaved_until.is_never() && member->active == 0 && !waking_ &&
-             ended.state == ConnectionState::Identified && !is_being_confirmed(*member)) {
-    // The connection that was to replace the lost one is gone as well.
-    bring_down(*member, DownReason::ConnectionClosed, why);
-  }
-}
-
-void Membership::Machine::discard_connection(ConnectionId id, CloseMode mode) {
-  Connection& connection = connections_.at(id);
-  emit(Close{id, mode});
-  if (Target* target = find_target(connection.target); target != nullptr) std::erase(target->connections, id);
-  if (Member* member = connection.peer.empty() ? nullptr : find_member(connection.peer); member != nullptr) {
-    std::erase(member->connections, id);
-    if (member->active == id) refresh_active(*member);
-  }
-  erase_connection(id);
-}
-
-void Membership::Machine::erase_connection(ConnectionId id) {
-  Connection& connection = connections_.at(id);
-  if (connection.state == ConnectionState::Dialing) --dials_in_progress_;
-  // Gives back what an unidentified connection holds.
-  leave_unidentified(connection, ConnectionState::Draining);
-  arm(TimerKind::Connection, id, connection.timer, Instant::never());
-  connections_.erase(id);
 }
 
 }  // namespace noex

@@ -1,6 +1,6 @@
 // The inside of the membership machine. One class, its files by subject: membership.cc (facade, steps, timers),
-// hello.cc (who is on a connection, may it stay), members.cc (up, down, forget), dialing.cc (seeds, attempts, backoff),
-// gossip.cc (beats and lists), report.cc (errors and log lines).
+// hello.cc (who is on a connection, may it stay), connections.cc (turning away, times, ends), members.cc (up, down,
+// forget), dialing.cc (seeds, attempts, backoff), gossip.cc (beats and lists), report.cc (errors and log lines).
 //
 // All instants in here are on the *active clock*: monotonic time minus the pauses of this process. When a step comes
 // much later than the deadline that was pending, the lateness is added to `paused_`, and with that every deadline has
@@ -36,6 +36,10 @@ class Membership::Machine {
  private:
   using TargetId = uint64_t;
   using MemberSerial = uint64_t;
+
+  // A node with threshold 1 beats twice an interval, and says so: with another such node one interval without a beat is
+  // a miss.
+  static constexpr const char* kBeatsTwice = "beats_twice";
 
   enum class TimerKind { Beat, GossipFlush, Join, Connection, Member, Target };
   struct Timer {
