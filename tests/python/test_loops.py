@@ -142,14 +142,18 @@ def test_a_mesh_of_loops_in_threads() -> None:
 
     def work(number: int) -> int:
         async def main() -> int:
+            watch = None
             if number == 0:
+                watch = Watch(seed)  # before anybody can come up
                 await seed.start()
             await asyncio.to_thread(barrier.wait, 20)
-            node = seed if number == 0 else ClusterNode(**options(f"app{number}", seeds=[seed.get_local_node_id()]))
-            watch = Watch(node)
-            if number:
+            node = seed
+            if watch is None:
+                node = ClusterNode(**options(f"app{number}", seeds=[seed.get_local_node_id()]))
+                watch = Watch(node)
                 await node.start()
-            await until(lambda: node.get_connected_node_count() == count - 1)
+            await until(lambda: len(watch.of("up")) >= count - 1)
+            assert node.get_connected_node_count() == count - 1
             await asyncio.to_thread(barrier.wait, 20)
             await node.stop()
             assert len(watch.threads) == 1
