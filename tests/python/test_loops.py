@@ -48,13 +48,20 @@ def test_a_closed_loop_does_not_stop_the_node() -> None:
     peer = ClusterNode(**options("app2"))
 
     async def meet() -> None:
-        await peer.start(seeds=[node.get_local_node_id()])  # a call in a running loop: it takes the handlers over
+        await peer.start(
+            seeds=[node.get_local_node_id()]
+        )  # a call in a running loop: it takes the handlers over
         await until(watch.has("up", peer.get_local_node_id()))
         await peer.stop()
 
     asyncio.run(meet())
     asyncio.run(node.stop())
-    assert watch.of("status") == [("starting",), ("running",), ("stopping",), ("stopped",)]
+    assert watch.of("status") == [
+        ("starting",),
+        ("running",),
+        ("stopping",),
+        ("stopped",),
+    ]
 
 
 def test_events_of_the_time_between_two_loops_come_late_but_in_order() -> None:
@@ -74,7 +81,11 @@ def test_events_of_the_time_between_two_loops_come_late_but_in_order() -> None:
         until_sync(lambda: node.get_connected_node_count() == 0)
     assert watch.of("up") == []
     asyncio.run(node.stop())
-    expected = [event for name in names for event in (("up", name), ("down", name, "graceful_shutdown"))]
+    expected = [
+        event
+        for name in names
+        for event in (("up", name), ("down", name, "graceful_shutdown"))
+    ]
     assert [event for event in watch.events if event[0] in ("up", "down")] == expected
 
 
@@ -118,20 +129,31 @@ async def test_stop_from_another_thread() -> None:
     async with running("app1") as node:
         watch = Watch(node)
         with loop_in_thread() as other:
-            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(node.stop(), other))
+            await asyncio.wrap_future(
+                asyncio.run_coroutine_threadsafe(node.stop(), other)
+            )
         assert node.get_status() == "stopped"
         assert watch.of("status") == [("stopping",), ("stopped",)]
-        assert watch.threads == {"MainThread"}, "handlers run on the loop that awaited start"
+        assert watch.threads == {"MainThread"}, (
+            "handlers run on the loop that awaited start"
+        )
 
 
 async def test_handlers_run_on_the_loop_that_awaited_start() -> None:
     node = ClusterNode(**options("app1"))
     watch = Watch(node)
     with loop_in_thread() as other:
-        for place, expected in ((other, "other loop"), (asyncio.get_running_loop(), "MainThread")):
+        for place, expected in (
+            (other, "other loop"),
+            (asyncio.get_running_loop(), "MainThread"),
+        ):
             watch.threads.clear()
-            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(node.start(), place))
-            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(node.stop(), place))
+            await asyncio.wrap_future(
+                asyncio.run_coroutine_threadsafe(node.start(), place)
+            )
+            await asyncio.wrap_future(
+                asyncio.run_coroutine_threadsafe(node.stop(), place)
+            )
             assert watch.threads == {expected}
 
 
@@ -149,7 +171,9 @@ def test_a_mesh_of_loops_in_threads() -> None:
             await asyncio.to_thread(barrier.wait, 20)
             node = seed
             if watch is None:
-                node = ClusterNode(**options(f"app{number}", seeds=[seed.get_local_node_id()]))
+                node = ClusterNode(
+                    **options(f"app{number}", seeds=[seed.get_local_node_id()])
+                )
                 watch = Watch(node)
                 await node.start()
             await until(lambda: len(watch.of("up")) >= count - 1)
@@ -174,12 +198,22 @@ def test_a_loop_without_add_reader() -> None:
                 async with running("app2", seeds=[node.get_local_node_id()]) as peer:
                     await until(watch.has("up", peer.get_local_node_id()))
                 await until(watch.has("down", peer_id(watch), "graceful_shutdown"))
-            assert watch.of("status") == [("starting",), ("running",), ("stopping",), ("stopped",)] * (round_ + 1)
+            assert watch.of("status") == [
+                ("starting",),
+                ("running",),
+                ("stopping",),
+                ("stopped",),
+            ] * (round_ + 1)
         assert watch.threads == {"MainThread"}
 
     with asyncio.Runner(loop_factory=NoReaders) as runner:
         runner.run(main())
-    until_sync(lambda: not [t for t in threading.enumerate() if t.name == "noex-cluster-events"], "its threads end")
+    until_sync(
+        lambda: (
+            not [t for t in threading.enumerate() if t.name == "noex-cluster-events"]
+        ),
+        "its threads end",
+    )
 
 
 def peer_id(watch: Watch) -> str:
@@ -192,12 +226,24 @@ def test_a_loop_without_add_reader_that_is_closed() -> None:
     with asyncio.Runner(loop_factory=NoReaders) as runner:
         runner.run(node.start())
     asyncio.run(node.stop())
-    assert watch.of("status") == [("starting",), ("running",), ("stopping",), ("stopped",)]
-    until_sync(lambda: not [t for t in threading.enumerate() if t.name == "noex-cluster-events"], "its threads end")
+    assert watch.of("status") == [
+        ("starting",),
+        ("running",),
+        ("stopping",),
+        ("stopped",),
+    ]
+    until_sync(
+        lambda: (
+            not [t for t in threading.enumerate() if t.name == "noex-cluster-events"]
+        ),
+        "its threads end",
+    )
 
 
 @pytest.mark.parametrize("factory", ["asyncio", "uvloop"])
-def test_debug_mode_has_nothing_to_say(factory: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_debug_mode_has_nothing_to_say(
+    factory: str, caplog: pytest.LogCaptureFixture
+) -> None:
     if factory == "uvloop" and importlib.util.find_spec("uvloop") is None:
         pytest.skip("uvloop is not installed")
     new_loop = importlib.import_module(factory).new_event_loop
@@ -209,7 +255,9 @@ def test_debug_mode_has_nothing_to_say(factory: str, caplog: pytest.LogCaptureFi
         await asyncio.sleep(0)
 
     async def main() -> None:
-        asyncio.get_running_loop().slow_callback_duration = 5.0  # a busy machine is no fault of ours
+        asyncio.get_running_loop().slow_callback_duration = (
+            5.0  # a busy machine is no fault of ours
+        )
         node = ClusterNode(**options("app1"))
         node.on_node_up(handler)
         node.on_status_change(lambda status: None)
@@ -220,8 +268,15 @@ def test_debug_mode_has_nothing_to_say(factory: str, caplog: pytest.LogCaptureFi
         warnings.simplefilter("error")
         with asyncio.Runner(debug=True, loop_factory=new_loop) as runner:
             runner.run(main())
-    assert [r.getMessage() for r in caplog.records if r.name == "asyncio" and r.levelno >= logging.WARNING] == []
-    until_sync(lambda: len(os.listdir("/proc/self/fd")) <= open_before, "descriptors are closed")
+    assert [
+        r.getMessage()
+        for r in caplog.records
+        if r.name == "asyncio" and r.levelno >= logging.WARNING
+    ] == []
+    until_sync(
+        lambda: len(os.listdir("/proc/self/fd")) <= open_before,
+        "descriptors are closed",
+    )
 
 
 async def test_a_stopped_node_watches_nothing() -> None:
@@ -235,7 +290,9 @@ async def test_a_stopped_node_watches_nothing() -> None:
         await until(lambda: len(loop._selector.get_map()) == before)  # type: ignore[attr-defined]
 
 
-async def test_a_node_that_cannot_be_listened_to_is_not_left_running(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_node_that_cannot_be_listened_to_is_not_left_running(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     descriptors = len(os.listdir("/proc/self/fd"))
     node = ClusterNode(**options("app1"))
     with monkeypatch.context() as patch:
@@ -251,7 +308,12 @@ async def test_a_node_that_cannot_be_listened_to_is_not_left_running(monkeypatch
     watch = Watch(node)
     await node.start()
     await node.stop()
-    assert watch.of("status")[-4:] == [("starting",), ("running",), ("stopping",), ("stopped",)]
+    assert watch.of("status")[-4:] == [
+        ("starting",),
+        ("running",),
+        ("stopping",),
+        ("stopped",),
+    ]
 
 
 async def test_an_iterator_in_another_loop() -> None:
@@ -269,13 +331,21 @@ async def test_an_iterator_in_another_loop() -> None:
 
 
 async def test_queries_from_many_threads() -> None:
-    async with running("app1") as node, running("app2", seeds=[node.get_local_node_id()]):
+    async with (
+        running("app1") as node,
+        running("app2", seeds=[node.get_local_node_id()]),
+    ):
         await until(lambda: node.get_connected_node_count() == 1)
 
         def ask() -> int:
             return sum(
-                len(node.get_nodes()) + len(node.get_connected_nodes()) + len(node.get_stats().peers)
+                len(node.get_nodes())
+                + len(node.get_connected_nodes())
+                + len(node.get_stats().peers)
                 for _ in range(200)
             )
 
-        assert await asyncio.gather(*(asyncio.to_thread(ask) for _ in range(4))) == [600] * 4
+        assert (
+            await asyncio.gather(*(asyncio.to_thread(ask) for _ in range(4)))
+            == [600] * 4
+        )
