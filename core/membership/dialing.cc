@@ -158,9 +158,9 @@ std::vector<Endpoint> Membership::Machine::literal_candidates(const Target& targ
     list.push_back(Endpoint{*IpAddress::parse("::1"), target.port});
   }
   if (target.seed || !target.expected.has_value()) return list;
-  const auto member = members_.find(*target.expected);
-  if (member == members_.end() || !member->second.seen.has_value()) return list;
-  const Endpoint& seen = *member->second.seen;
+  const Member* const member = find_member(*target.expected);
+  if (member == nullptr || !member->seen.has_value()) return list;
+  const Endpoint& seen = *member->seen;
   if (!list.empty() && list.front().ip.is_loopback() && !seen.ip.is_loopback()) list.clear();
   if (std::find(list.begin(), list.end(), seen) == list.end() && !list.empty()) list.push_back(seen);
   if (list.empty() && (target.host == "localhost" || IpAddress::parse(target.host).has_value())) list.push_back(seen);

@@ -14,6 +14,8 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "membership/membership.h"
@@ -168,7 +170,7 @@ class Membership::Machine {
   [[nodiscard]] Duration timeout_for(const Connection& connection) const;
   [[nodiscard]] Duration identification_time() const;
   [[nodiscard]] Connection* find_connection(ConnectionId id);
-  [[nodiscard]] Member* find_member(const NodeId& id);
+  [[nodiscard]] Member* find_member(const NodeId& id) const;
   [[nodiscard]] Target* find_target(TargetId id);
 
   // --- hello.cc
@@ -278,6 +280,8 @@ class Membership::Machine {
   std::set<Timer> timers_;
   std::map<ConnectionId, Connection> connections_;
   std::map<NodeId, Member> members_;
+  // Where a member is found by its id, which each frame and each gossiped id asks for. Keys are views of Member::id.
+  std::unordered_map<std::string_view, Member*> member_by_id_;
   std::map<MemberSerial, Member*> member_by_serial_;
   std::map<TargetId, Target> targets_;
   std::map<NodeId, TargetId> seed_ids_;  // named seeds

@@ -15,13 +15,14 @@ std::string milliseconds(Duration duration) { return std::to_string(duration.ms(
 }  // namespace
 
 Membership::Machine::Member* Membership::Machine::add_member(const NodeId& id, bool by_gossip) {
-  NOEX_CHECK(id != self_.id && !members_.contains(id));
+  NOEX_CHECK(id != self_.id && find_member(id) == nullptr);
   if (members_.size() >= limits_.nodes_max && !evict_one(by_gossip)) return nullptr;
   Member& member = members_[id];
   member.serial = next_serial_++;
   member.id = id;
   member.cell = std::make_shared<NodeCell>(id);
   member_by_serial_[member.serial] = &member;
+  member_by_id_[member.id.text()] = &member;
   if (const auto seed = seed_ids_.find(id); seed != seed_ids_.end()) {
     member.target = seed->second;
     // It lives under its own name after all.
@@ -41,6 +42,7 @@ void Membership::Machine::remove_member(Member& member) {
   }
   arm(TimerKind::Member, member.serial, member.timer, Instant::never());
   member_by_serial_.erase(member.serial);
+  member_by_id_.erase(member.id.text());
   members_.erase(NodeId(member.id));
   touch_table();
 }
@@ -205,10 +207,9 @@ bool Membership::Machine::has_live_voucher(const Member& member) const {
   // longer connected.
   const auto turns = static_cast<int64_t>(connected_count_ / limits_.gossip_per_beat + 2);
   for (const Voucher& voucher : member.vouchers) {
-    const auto teacher = members_.find(voucher.teacher);
-    if (teacher == members_.end() || teacher->second.status != NodeStatus::Connected) continue;
-    if (clock_ - voucher.said_at <= 2 * turns * (teacher->second.timeout / config_.heartbeat_miss_threshold))
-      return true;
+    const Member* const teacher = find_member(voucher.teacher);
+    if (teacher == nullptr || teacher->status != NodeStatus::Connected) continue;
+    if (clock_ - voucher.said_at <= 2 * turns * (teacher->timeout / config_.heartbeat_miss_threshold)) return true;
   }
   return false;
 }

@@ -250,9 +250,9 @@ Membership::Machine::Connection* Membership::Machine::find_connection(Connection
   return found == connections_.end() ? nullptr : &found->second;
 }
 
-Membership::Machine::Member* Membership::Machine::find_member(const NodeId& id) {
-  const auto found = members_.find(id);
-  return found == members_.end() ? nullptr : &found->second;
+Membership::Machine::Member* Membership::Machine::find_member(const NodeId& id) const {
+  const auto found = member_by_id_.find(id.text());
+  return found == member_by_id_.end() ? nullptr : found->second;
 }
 
 Membership::Machine::Target* Membership::Machine::find_target(TargetId id) {
@@ -318,9 +318,10 @@ void Membership::Machine::check_invariants() const {
     if (connection.state == ConnectionState::Dialing) NOEX_CHECK(connection.target != 0);
     if (!connection.timer.is_never()) NOEX_CHECK(timers_.contains(Timer{connection.timer, TimerKind::Connection, id}));
   }
+  NOEX_CHECK(member_by_id_.size() == members_.size() && member_by_serial_.size() == members_.size());
   for (const auto& [id, member] : members_) {
     NOEX_CHECK(id == member.id && id != self_.id);
-    NOEX_CHECK(member_by_serial_.at(member.serial) == &member);
+    NOEX_CHECK(member_by_serial_.at(member.serial) == &member && member_by_id_.at(id.text()) == &member);
     if (member.status == NodeStatus::Connected) {
       ++connected;
       NOEX_CHECK(member.ever_up);

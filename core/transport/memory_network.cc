@@ -2,6 +2,7 @@
 #include "transport/memory_network.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "base/checks.h"
@@ -48,13 +49,17 @@ void MemoryNetwork::run_until(Instant limit) {
 
 // -------------------------------------------------------------------------------------------- topology
 
-HostId MemoryNetwork::add_host(std::vector<IpAddress> addresses) {
-  Host& host = hosts_.emplace_back();
-  host.addresses = std::move(addresses);
-  return static_cast<HostId>(hosts_.size() - 1);
+HostId MemoryNetwork::add_host(const std::vector<IpAddress>& addresses) {
+  hosts_.emplace_back();
+  const auto host = static_cast<HostId>(hosts_.size() - 1);
+  for (const IpAddress& address : addresses) add_address(host, address);
+  return host;
 }
 
-void MemoryNetwork::add_address(HostId host, const IpAddress& address) { hosts_.at(host).addresses.push_back(address); }
+void MemoryNetwork::add_address(HostId host, const IpAddress& address) {
+  hosts_.at(host).addresses.push_back(address);
+  host_of_address_.try_emplace(address, host);
+}
 
 void MemoryNetwork::set_name(const std::string& host, NameAnswer answer) { names_[host] = std::move(answer); }
 
@@ -78,11 +83,9 @@ bool MemoryNetwork::path_open(HostId from, HostId to) const {
 
 std::optional<HostId> MemoryNetwork::route(HostId from, const IpAddress& ip) const {
   if (ip.is_loopback() || ip.is_wildcard()) return from;
-  for (HostId host = 0; host < hosts_.size(); ++host) {
-    const auto& addresses = hosts_[host].addresses;
-    if (std::find(addresses.begin(), addresses.end(), ip) != addresses.end()) return host;
-  }
-  return std::nullopt;
+  const auto found = host_of_address_.find(ip);
+  if (found == host_of_address_.end()) return std::nullopt;
+  return found->second;
 }
 
 // ------------------------------------------------------------------------------------------- processes
@@ -139,9 +142,10 @@ Result<uint16_t> MemoryNetwork::listen(ProcessId id, std::string_view host, uint
   }
   if (route(self.host, *ip) != self.host) return fail(99, "bind", "EADDRNOTAVAIL");
   const auto taken = [&](uint16_t candidate) {
-    return std::any_of(processes_.begin(), processes_.end(), [&](const auto& other) {
-      return other->alive && other->host == self.host && other->listener && other->listener->port == candidate &&
-             (other->listener->ip == *ip || other->listener->ip.is_wildcard() || ip->is_wildcard());
+    const auto& listening = hosts_[self.host].listening;
+    return std::any_of(listening.begin(), listening.end(), [&](ProcessId other) {
+      const Listener& listener = *process(other).listener;
+      return listener.port == candidate && (listener.ip == *ip || listener.ip.is_wildcard() || ip->is_wildcard());
     });
   };
   if (port == 0) {
@@ -151,17 +155,21 @@ Result<uint16_t> MemoryNetwork::listen(ProcessId id, std::string_view host, uint
     return fail(98, "listen", "EADDRINUSE");
   }
   self.listener = Listener{*ip, port};
+  hosts_[self.host].listening.push_back(id);
   return port;
 }
 
-void MemoryNetwork::stop_listening(ProcessId id) { process(id).listener.reset(); }
+void MemoryNetwork::stop_listening(ProcessId id) {
+  Process& self = process(id);
+  self.listener.reset();
+  std::erase(hosts_[self.host].listening, id);
+}
 
 MemoryNetwork::Process* MemoryNetwork::listener_at(HostId host, const Endpoint& endpoint) {
-  for (const auto& candidate : processes_) {
-    if (!candidate->alive || candidate->host != host || !candidate->listener) continue;
-    const Listener& listener = *candidate->listener;
-    if (listener.port == endpoint.port && (listener.ip.is_wildcard() || listener.ip == endpoint.ip))
-      return candidate.get();
+  for (const ProcessId id : hosts_[host].listening) {
+    Process& candidate = process(id);
+    const Listener& listener = *candidate.listener;
+    if (listener.port == endpoint.port && (listener.ip.is_wildcard() || listener.ip == endpoint.ip)) return &candidate;
   }
   return nullptr;
 }
@@ -270,11 +278,12 @@ void MemoryNetwork::kill(ProcessId id) {
 
 void MemoryNetwork::end_process(Process& self, bool silently) {
   self.alive = false;
-  self.listener.reset();
+  stop_listening(self.id);
   const bool unread = !self.inbox.empty();
   self.inbox.clear();
   // Also connections whose end the process does not know yet, and those that it closed but whose flush goes on.
-  for (auto& [id, current] : streams_) {
+  for (const auto& current : streams_) {
+    if (current == nullptr) continue;
     for (int end = 0; end < 2; ++end) {
       if (current->ends[end].process != self.id) continue;
       if (end == 1 && current->state == StreamState::Dialing) continue;  // nobody accepted yet
@@ -362,9 +371,11 @@ void MemoryNetwork::resume_host(HostId id) {
 
 std::vector<StreamView> MemoryNetwork::streams() const {
   std::vector<StreamView> views;
-  for (const auto& [id, current] : streams_) {
-    if (current->state != StreamState::Established || !current->ends[0].open || !current->ends[1].open) continue;
-    views.push_back({id, {current->ends[0].process, current->ends[1].process}});
+  for (const auto& current : streams_) {
+    if (current == nullptr || current->state != StreamState::Established || !current->ends[0].open ||
+        !current->ends[1].open)
+      continue;
+    views.push_back({current->id, {current->ends[0].process, current->ends[1].process}});
   }
   return views;
 }
@@ -402,13 +413,21 @@ void MemoryNetwork::silence_stream(StreamId id, int from) {
 // -------------------------------------------------------------------------------------------- accounts
 
 void MemoryNetwork::trace(uint64_t kind, uint64_t a, uint64_t b, std::string_view bytes) {
-  const auto mix = [this](uint64_t value) { trace_hash_ = (trace_hash_ ^ value) * 0x100000001b3ULL; };
+  // FNV-1a on words of eight bytes; the last is padded with zeros, and the size is part of it.
+  const auto mix = [this](uint64_t value) {
+    trace_hash_ = (trace_hash_ ^ value) * 0x100000001b3ULL;
+    trace_hash_ ^= trace_hash_ >> 32;  // a multiplication carries nothing downwards
+  };
   mix(static_cast<uint64_t>(now_.ns()));
   mix(kind);
   mix(a);
   mix(b);
   mix(bytes.size());
-  for (const char byte : bytes) mix(static_cast<uint8_t>(byte));
+  for (size_t at = 0; at < bytes.size(); at += sizeof(uint64_t)) {
+    uint64_t word = 0;
+    std::memcpy(&word, bytes.data() + at, std::min(sizeof word, bytes.size() - at));
+    mix(word);
+  }
 }
 
 void MemoryNetwork::log(const std::function<std::string()>& line) const {

@@ -15,6 +15,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/bytes.h"
@@ -94,7 +95,7 @@ class MemoryNetwork {
   void at(Instant when, std::function<void()> action);
 
   // ------------------------------------------------------------------------------------------ topology
-  HostId add_host(std::vector<IpAddress> addresses);
+  HostId add_host(const std::vector<IpAddress>& addresses);
   void add_address(HostId host, const IpAddress& address);
   void set_name(const std::string& host, NameAnswer answer);
   void set_link(HostId from, HostId to, const LinkModel& link);
@@ -214,8 +215,8 @@ class MemoryNetwork {
     std::deque<Notice> inbox;
     uint64_t next_accepted = 2;
     std::optional<Listener> listener;
-    std::map<uint64_t, std::pair<StreamId, int>> connections;  // to be called back
-    std::map<uint64_t, ProcessId> peers;                       // every connection that was ever established
+    std::unordered_map<uint64_t, std::pair<StreamId, int>> connections;  // to be called back
+    std::unordered_map<uint64_t, ProcessId> peers;                       // every connection that was ever established
     ProcessCounters counters;
   };
   struct Host {
@@ -224,6 +225,7 @@ class MemoryNetwork {
     bool asleep = false;
     Duration clock_offset;
     uint16_t next_port = 32768;
+    std::vector<ProcessId> listening;
   };
   struct Item {
     Instant at;
@@ -257,7 +259,7 @@ class MemoryNetwork {
   [[nodiscard]] std::optional<HostId> route(HostId from, const IpAddress& ip) const;
   [[nodiscard]] Process* listener_at(HostId host, const Endpoint& endpoint);
 
-  void send_syn(StreamId id);
+  void send_syn(StreamId id, size_t attempt);
   void syn_arrived(StreamId id, HostId target);
   void syn_ack_arrived(StreamId id, HostId target, ProcessId acceptor);
   void fail_dial(StreamId id, std::string reason);
@@ -290,12 +292,15 @@ class MemoryNetwork {
   uint64_t next_sequence_ = 1;
   std::vector<Host> hosts_;
   std::vector<std::unique_ptr<Process>> processes_;
-  std::map<StreamId, std::unique_ptr<Stream>> streams_;
-  StreamId next_stream_ = 1;
+  // Streams in the order of their numbers, which are never reused: that of the first is `first_stream_`, those that are
+  // gone are null.
+  std::deque<std::unique_ptr<Stream>> streams_;
+  StreamId first_stream_ = 1;
   std::set<std::pair<HostId, HostId>> cuts_;
   std::map<std::pair<HostId, HostId>, LinkModel> links_;
+  std::map<IpAddress, HostId> host_of_address_;
   std::map<std::string, NameAnswer, std::less<>> names_;
-  uint64_t trace_hash_ = 0xcbf29ce484222325ULL;  // FNV-1a
+  uint64_t trace_hash_ = 0xcbf29ce484222325ULL;
 };
 
 }  // namespace noex

@@ -1,5 +1,6 @@
 // Streams of the virtual network: how they come about, carry bytes, and end.
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/checks.h"
@@ -9,8 +10,9 @@ namespace noex {
 namespace {
 
 constexpr size_t kSegmentMax = 64 * 1024;
-constexpr size_t kBacklog = 128;                    // connections that a listener's kernel holds for a stopped process
-constexpr int64_t kSynRetryMs[] = {0, 1000, 3000};  // as Linux does
+constexpr size_t kBacklog = 128;  // connections that a listener's kernel holds for a stopped process
+// After the first and the second SYN, as Linux does.
+constexpr std::array<Duration, 2> kSynRetries = {Duration::seconds(1), Duration::seconds(2)};
 constexpr Duration kLongOutage = Duration::seconds(15);
 
 // "timed out after 5 s", "timed out after 250 ms": as the libuv transport says it.
@@ -22,8 +24,7 @@ std::string timed_out(Duration after) {
 }  // namespace
 
 MemoryNetwork::Stream* MemoryNetwork::stream(StreamId id) {
-  const auto found = streams_.find(id);
-  return found == streams_.end() ? nullptr : found->second.get();
+  return id < first_stream_ || id - first_stream_ >= streams_.size() ? nullptr : streams_[id - first_stream_].get();
 }
 
 std::string MemoryNetwork::name_of(const Stream& stream) const {
@@ -37,7 +38,11 @@ void MemoryNetwork::dial(ProcessId id, uint64_t connection, const Endpoint& endp
   Process& self = process(id);
   NOEX_CHECK(self.alive && connection % 2 == 1 && !self.connections.contains(connection));
   ++self.counters.dials;
-  const StreamId stream_id = next_stream_++;
+  while (!streams_.empty() && streams_.front() == nullptr) {
+    streams_.pop_front();
+    ++first_stream_;
+  }
+  const StreamId stream_id = first_stream_ + streams_.size();
   auto created = std::make_unique<Stream>();
   created->id = stream_id;
   created->endpoint = endpoint;
@@ -46,7 +51,7 @@ void MemoryNetwork::dial(ProcessId id, uint64_t connection, const Endpoint& endp
   created->ends[0].connection = connection;
   created->ends[0].remote = endpoint;
   created->ends[0].open = true;
-  streams_.emplace(stream_id, std::move(created));
+  streams_.push_back(std::move(created));
   self.connections.emplace(connection, std::pair{stream_id, 0});
 
   const std::optional<HostId> target = route(self.host, endpoint.ip);
@@ -56,18 +61,19 @@ void MemoryNetwork::dial(ProcessId id, uint64_t connection, const Endpoint& endp
       schedule(now_ + Duration::milliseconds(1), [this, stream_id] { fail_dial(stream_id, "no route to host"); });
     }
   } else {
-    for (const int64_t wait : kSynRetryMs) {
-      schedule(now_ + Duration::milliseconds(wait), [this, stream_id] { send_syn(stream_id); });
-    }
+    send_syn(stream_id, 0);
   }
   schedule(now_ + settings_.dial_timeout,
            [this, stream_id] { fail_dial(stream_id, timed_out(settings_.dial_timeout)); });
 }
 
-void MemoryNetwork::send_syn(StreamId id) {
+void MemoryNetwork::send_syn(StreamId id, size_t attempt) {
   const Stream* const dialed = stream(id);
   if (dialed == nullptr || dialed->state != StreamState::Dialing || !dialed->ends[0].open) return;
   const HostId from = dialed->hosts[0];
+  if (attempt < kSynRetries.size()) {
+    schedule(now_ + kSynRetries[attempt], [this, id, attempt] { send_syn(id, attempt + 1); });
+  }
   const HostId target = *route(from, dialed->endpoint.ip);
   if (!path_open(from, target)) return;
   schedule(now_ + latency(from, target), [this, id, target] { syn_arrived(id, target); });
@@ -161,11 +167,12 @@ size_t MemoryNetwork::unsent(ProcessId id, uint64_t connection) const {
   const auto& connections = processes_.at(id)->connections;
   const auto found = connections.find(connection);
   if (found == connections.end()) return 0;
-  return streams_.at(found->second.first)->ends[found->second.second].out.pending_bytes;
+  return streams_[found->second.first - first_stream_]->ends[found->second.second].out.pending_bytes;
 }
 
 bool MemoryNetwork::has_unsent(ProcessId id) const {
-  for (const auto& [stream_id, current] : streams_) {
+  for (const auto& current : streams_) {
+    if (current == nullptr) continue;
     for (const End& end : current->ends) {
       if (end.process == id && end.out.pending_bytes > 0 && !end.out.ended) return true;
     }
@@ -338,11 +345,12 @@ void MemoryNetwork::forget_if_done(StreamId id) {
     if (end.open || !end.out.wire.empty() || end.out.scheduled) return;
     if (current->state == StreamState::Established && end.out.pending_bytes > 0 && !end.out.ended) return;
   }
-  streams_.erase(id);
+  streams_[id - first_stream_].reset();
 }
 
 void MemoryNetwork::kick_flows() {
-  for (auto& [id, current] : streams_) {
+  for (const auto& current : streams_) {
+    if (current == nullptr) continue;
     for (int end = 0; end < 2; ++end) {
       Flow& flow = current->ends[end].out;
       if (!flow.stalled || flow.silenced || !path_open(current->hosts[end], current->hosts[1 - end])) continue;
@@ -351,7 +359,7 @@ void MemoryNetwork::kick_flows() {
       const Instant retransmitted = now_ + Duration::nanoseconds(static_cast<int64_t>(
                                                rng_.below(static_cast<uint64_t>(settings_.retransmit_max.ns()) + 1)));
       if (rng_.chance(is_long ? settings_.break_chance_long : settings_.break_chance)) {
-        schedule(retransmitted, [this, stream_id = id] { reset_stream(stream_id); });
+        schedule(retransmitted, [this, stream_id = current->id] { reset_stream(stream_id); });
         continue;
       }
       for (Segment& segment : flow.wire) segment.due = std::max(segment.due, retransmitted);

@@ -4,10 +4,11 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "transport/memory_transport.h"
@@ -70,13 +71,13 @@ class Recorder final : public Transport, public TransportHandler {
   std::function<void(std::string)> fail_;
   std::function<void()> after_callback_;
   TransportHandler* handler_ = nullptr;
-  std::map<uint64_t, Connection> connections_;
-  std::set<uint64_t> used_;
+  std::unordered_map<uint64_t, Connection> connections_;
+  std::unordered_set<uint64_t> used_;
   std::set<uint64_t> queries_;
   std::multiset<Endpoint> dialing_;
-  std::map<ProcessId, Instant> last_frame_;
-  std::map<ProcessId, Instant> last_proven_frame_;
-  std::map<ProcessId, Instant> last_loss_;
+  std::unordered_map<ProcessId, Instant> last_frame_;
+  std::unordered_map<ProcessId, Instant> last_proven_frame_;
+  std::unordered_map<ProcessId, Instant> last_loss_;
   int64_t wake_second_ = 0;
   int wakes_in_second_ = 0;
   bool waking_ = false;

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -38,6 +39,7 @@ struct Run {
   std::unique_ptr<Recorder> recorder;
   std::unique_ptr<Witness> witness;  // outlives the process: its events are the run's
   std::unique_ptr<Driver> driver;
+  Sampler invariants;
 };
 
 class Simulation final : public Truth {
@@ -120,6 +122,8 @@ class Simulation final : public Truth {
   Rng rng_;
   MemoryNetwork network_;
   std::vector<Node> nodes_;
+  std::unordered_multimap<NodeId, size_t> nodes_by_id_;
+  size_t audited_ = 0;  // whose turn it is
   std::map<ProcessId, Recorder*> recorders_;
   std::vector<const Life*> foreign_lives_;  // models of the reference
   std::vector<std::string> failures_;

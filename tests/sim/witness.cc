@@ -29,6 +29,8 @@ void Witness::on_table(const std::shared_ptr<const NodeTable>& table) {
   if (table_ != nullptr && table->version < table_->version) fail("published an older table");
   table_ = table;
   changed_ = true;
+  if (table->nodes.size() > kNodesMax) fail("knows more nodes than the limit");
+  if (!tables_.due(table->nodes.size())) return;
   size_t connected = 0;
   for (size_t i = 0; i < table->nodes.size(); ++i) {
     const NodeEntry& entry = table->nodes[i];
@@ -37,7 +39,6 @@ void Witness::on_table(const std::shared_ptr<const NodeTable>& table) {
     if (entry.status == NodeStatus::Connected) ++connected;
   }
   if (connected != table->connected_count) fail("counts its connected nodes wrongly");
-  if (table->nodes.size() > kNodesMax) fail("knows more nodes than the limit");
   for (const auto& alias : table->aliases) {
     const bool is_listed = std::any_of(table->nodes.begin(), table->nodes.end(),
                                        [&](const NodeEntry& entry) { return entry.id() == alias.first; });
@@ -135,7 +136,7 @@ void Witness::judge(const NodeDown& down, const Standing& standing) {
 }
 
 void Witness::check_view() {
-  if (!changed_ || table_ == nullptr) return;
+  if (!changed_ || table_ == nullptr || !views_.due(table_->nodes.size())) return;
   changed_ = false;
   size_t connected = 0;
   for (const NodeEntry& entry : table_->nodes) {
