@@ -112,21 +112,22 @@ void Driver::on_received(uint64_t connection, ByteView bytes) {
   Connection* source = find(connection);
   if (source == nullptr) return;
   const Now now = transport_.now();
-  outputs_.clear();
-  source->session.receive(bytes, outputs_);
   source->traffic.bytes_in += bytes.size();
-  source->traffic.frames_in += outputs_.size();
   totals_.bytes_in += bytes.size();
-  totals_.frames_in += outputs_.size();
-  for (SessionOutput& output : outputs_) {
-    if (auto* const message = std::get_if<SessionMessage>(&output)) {
+  // One frame at a time: what a step decides holds for the bytes after it. It may have raised this connection's limit,
+  // or closed it; then what follows is nobody's any more.
+  while (source != nullptr) {
+    std::optional<SessionOutput> output = source->session.next(bytes);
+    if (!output) break;
+    source->traffic.frames_in += 1;
+    totals_.frames_in += 1;
+    if (auto* const message = std::get_if<SessionMessage>(&*output)) {
       step(MessageReceived{connection, std::move(message->message), message->frame_size}, now);
     } else {
-      auto& reject = std::get<SessionReject>(output);
+      auto& reject = std::get<SessionReject>(*output);
       step(FrameRejected{connection, reject.kind, std::move(reject.detail)}, now);
     }
-    // A step may have closed this connection: what came after on it is nobody's any more.
-    if (find(connection) == nullptr) break;
+    source = find(connection);
   }
   arm(now);
 }
@@ -197,7 +198,10 @@ void Driver::apply(Send& send, Now now) {
   SharedBytes frame;  // encoded when the first receiver that is still there is found
   for (const ConnectionId id : send.to) {
     Connection* const target = find(id);
-    if (target == nullptr || !target->open || !target->writable) continue;
+    if (target == nullptr || !target->open || !target->writable) {
+      ++misdirected_;
+      continue;
+    }
     if (frame == nullptr) frame = encode_frame(self_id_, now.unix_ms, send.payload, &keys_);
     target->traffic.bytes_out += frame->size();
     target->traffic.frames_out += 1;
@@ -209,7 +213,10 @@ void Driver::apply(Send& send, Now now) {
 
 void Driver::apply(Close& close) {
   Connection* const target = find(close.connection);
-  if (target == nullptr) return;
+  if (target == nullptr) {
+    ++misdirected_;
+    return;
+  }
   switch (close.mode) {
     case CloseMode::Abort:
       transport_.close(close.connection, StreamClose::Abort);
@@ -218,7 +225,10 @@ void Driver::apply(Close& close) {
       transport_.close(close.connection, target->open ? StreamClose::Flush : StreamClose::Abort);
       break;
     case CloseMode::ShutdownWrite:
-      if (!target->open || !target->writable) return;
+      if (!target->open || !target->writable) {
+        ++misdirected_;
+        return;
+      }
       target->writable = false;
       transport_.close(close.connection, StreamClose::ShutdownWrite);
       return;  // reading goes on: the connection stays known until its end

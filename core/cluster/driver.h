@@ -72,8 +72,10 @@ class Driver final : public TransportHandler {
   void set_process_count(int64_t count);
   [[nodiscard]] DriverStats stats() const;
   [[nodiscard]] bool has_left() const { return left_; }
-  // For the simulator's checkers.
+  // For the simulator's checkers. Nothing comes between a step and its effects, so one for a connection that is not
+  // there, or not open, is a mistake of the step: it is dropped, and counted.
   [[nodiscard]] const Membership& membership() const { return membership_; }
+  [[nodiscard]] uint64_t misdirected() const { return misdirected_; }
 
   void on_accepted(uint64_t connection, const Endpoint& remote, bool remote_is_local) override;
   void on_connected(uint64_t connection, bool remote_is_local) override;
@@ -112,8 +114,8 @@ class Driver final : public TransportHandler {
   std::unordered_map<ConnectionId, Connection> connections_;
   Traffic totals_;
   uint64_t accepted_ = 0;
-  Effects effects_;                     // reused by every step
-  std::vector<SessionOutput> outputs_;  // reused by every on_received
+  uint64_t misdirected_ = 0;
+  Effects effects_;  // reused by every step
   bool stepping_ = false;
   bool left_ = false;
 };

@@ -36,6 +36,15 @@ void Membership::Machine::refuse(Connection& connection, Refusal refusal, Reject
                                  const std::string& message) {
   count(kind);
   report(error, message, connection.peer, &connection.remote);
+  if (clock_ - refusal_window_ >= Duration::seconds(1)) {
+    refusal_window_ = clock_;
+    refusals_in_window_ = 0;
+  }
+  // While it is being told why, it holds a socket that no table counts.
+  if (++refusals_in_window_ > limits_.refusals_per_second_max) {
+    end_connection(connection, CloseMode::Abort, Failure::Rejected, message);
+    return;
+  }
   Hello hello;
   hello.refused = refusal;
   send_extension(connection.id, std::move(hello));
@@ -62,8 +71,26 @@ void Membership::Machine::make_room_for_unidentified() {
     if (waits && unidentified_count_ < limits_.unidentified_max) return;
     unidentified_.pop_front();
     if (!waits) continue;
-    count(RejectKind::TooManyUnidentified);
+    note(RejectKind::TooManyUnidentified,
+         "closed the oldest of " + std::to_string(unidentified_count_) +
+             " connections that have not said who they are: " + oldest->remote.to_string());
     end_connection(*oldest, CloseMode::Abort, Failure::Rejected, "too many unidentified connections");
+  }
+}
+
+// Saying who one is costs nothing, least of all when it is said in recorded words: so those who have not proved it are
+// counted, too.
+void Membership::Machine::make_room_for_unproven() {
+  while (!unproven_.empty()) {
+    Connection* oldest = find_connection(unproven_.front());
+    const bool waits = oldest != nullptr && is_unproven(*oldest, oldest->state);
+    if (waits && unproven_count_ < limits_.unproven_max) return;
+    unproven_.pop_front();
+    if (!waits) continue;
+    note(RejectKind::TooManyUnidentified, "closed the oldest of " + std::to_string(unproven_count_) +
+                                              " connections that have not proved who they are: '" +
+                                              oldest->peer.text() + "' (" + oldest->remote.to_string() + ")");
+    end_connection(*oldest, CloseMode::Abort, Failure::Rejected, "too many unproven connections");
   }
 }
 
@@ -92,6 +119,15 @@ void Membership::Machine::leave_unidentified(Connection& connection, ConnectionS
   const bool was_in_use = connection.outbound && connection.state < ConnectionState::Identified;
   if (was_in_use && next >= ConnectionState::Identified)
     endpoints_in_use_.erase(endpoints_in_use_.find(connection.remote));
+  const bool was_unproven = is_unproven(connection, connection.state);
+  const bool is_now = is_unproven(connection, next);
+  if (is_now && !was_unproven) {
+    make_room_for_unproven();
+    unproven_.push_back(connection.id);
+    ++unproven_count_;
+  } else if (was_unproven && !is_now) {
+    --unproven_count_;
+  }
   connection.state = next;
 }
 
@@ -113,9 +149,11 @@ void Membership::Machine::connection_timer(Connection& connection) {
     set_expiry(connection, clock_ + identification_time());
     return;
   }
-  if (connection.state < ConnectionState::Confirmed) count(RejectKind::IdentificationTimeout);
-  const char* const why = connection.state < ConnectionState::Confirmed ? "it did not identify itself in time"
-                                                                        : "its time as a spare is over";
+  const bool confirmed = connection.state >= ConnectionState::Confirmed;
+  const char* const why = confirmed ? "its time as a spare is over" : "it did not identify itself in time";
+  if (!confirmed) {
+    note(RejectKind::IdentificationTimeout, "closed the connection with " + connection.remote.to_string() + ": " + why);
+  }
   end_connection(connection, CloseMode::Abort, Failure::Rejected, why);
 }
 

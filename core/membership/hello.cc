@@ -280,6 +280,19 @@ void Membership::Machine::confirm(Connection& connection) {
   arm_member(*member);
   send_full_list(connection);
   resolve_duplicates(*member);
+  limit_connections(*member);
+}
+
+// No process needs so many connections to us. The one that was just confirmed is the newest, and stays.
+void Membership::Machine::limit_connections(Member& member) {
+  if (!member.shown_hello) return;  // its further ones were refused
+  while (member.connections.size() > limits_.hello_connections_max) {
+    const ConnectionId oldest = member.connections.front();
+    NOEX_CHECK(oldest != member.active);
+    note(RejectKind::Full, "closed the oldest of " + std::to_string(member.connections.size()) + " connections of '" +
+                               member.id.text() + "'");
+    discard_connection(oldest, CloseMode::Abort);
+  }
 }
 
 // Two connections of one process: only the node with the smaller id closes one, so that never both go. It stops writing
@@ -390,7 +403,9 @@ void Membership::Machine::receive_heartbeat(Connection& connection, const Heartb
 
 void Membership::Machine::receive_goodbye(Connection& connection, const Goodbye& goodbye) {
   if (goodbye.node != connection.peer || goodbye.reason != DownReason::GracefulShutdown) {
-    count(RejectKind::ForeignGoodbye);  // nobody can declare another dead
+    // Nobody can declare another dead.
+    note(RejectKind::ForeignGoodbye, "ignored a goodbye for '" + printable(goodbye.node.text()) + "' from '" +
+                                         connection.peer.text() + "' (" + connection.remote.to_string() + ")");
     return;
   }
   Member& member = *find_member(connection.peer);

@@ -7,6 +7,8 @@
 // moved.
 #pragma once
 
+#include <array>
+#include <bitset>
 #include <compare>
 #include <deque>
 #include <map>
@@ -183,6 +185,7 @@ class Membership::Machine {
   void admit_held(const NodeId& id);
   void confirm(Connection& connection);
   void resolve_duplicates(Member& member);
+  void limit_connections(Member& member);
   void receive(Connection& connection, const Message& message);
   void receive_heartbeat(Connection& connection, const Heartbeat& heartbeat);
   void receive_goodbye(Connection& connection, const Goodbye& goodbye);
@@ -198,6 +201,10 @@ class Membership::Machine {
   void connection_timer(Connection& connection);
   [[nodiscard]] bool may_stay_silent(const Connection& connection) const;
   void make_room_for_unidentified();
+  void make_room_for_unproven();
+  [[nodiscard]] static bool is_unproven(const Connection& connection, ConnectionState state) {
+    return !connection.outbound && (state == ConnectionState::Held || state == ConnectionState::Identified);
+  }
   // Ends a connection: Close if `mode` is given (else it is gone already), then what its loss means.
   void end_connection(Connection& connection, std::optional<CloseMode> mode, Failure failure, const std::string& why);
   // Closes and forgets it, with no consequence.
@@ -263,6 +270,8 @@ class Membership::Machine {
   void report(ErrorKind kind, std::string message, const NodeId& node, const Endpoint* remote);
   void log(LogLevel level, std::string message);
   void count(RejectKind kind) { ++stats_.rejected[static_cast<size_t>(kind)]; }
+  // Counts what is no error of its own, and logs it now and then.
+  void note(RejectKind kind, const std::string& message);
 
   const ValidConfig config_;
   const Self self_;
@@ -292,6 +301,8 @@ class Membership::Machine {
   std::set<TargetId> hungry_;              // nameless seeds in an attempt with addresses that found no room yet
   std::deque<ConnectionId> unidentified_;  // accepted, in order of age; may hold ids that are gone
   size_t unidentified_count_ = 0;
+  std::deque<ConnectionId> unproven_;  // accepted, Identified or Held, in that order; may hold ids that are gone
+  size_t unproven_count_ = 0;
   size_t dials_in_progress_ = 0;
   size_t connected_count_ = 0;
 
@@ -314,7 +325,15 @@ class Membership::Machine {
 
   Instant error_window_;
   uint32_t errors_in_window_ = 0;
+  std::bitset<8> kinds_in_window_;  // by ErrorKind
   uint64_t errors_suppressed_ = 0;
+  Instant refusal_window_;
+  uint32_t refusals_in_window_ = 0;
+  struct Quiet {
+    Instant due;
+    uint64_t unsaid = 0;
+  };
+  std::array<Quiet, static_cast<size_t>(RejectKind::Count)> quiet_{};  // by kind: what note() may log next
 
   std::shared_ptr<std::atomic<uint64_t>> beats_ = std::make_shared<std::atomic<uint64_t>>(0);
   std::shared_ptr<const NodeTable> table_;

@@ -30,6 +30,7 @@ void Membership::Machine::start(Now now, Effects& out) {
   started_at_ = clock_;
   started_mono_ = now.mono;
   error_window_ = clock_;
+  refusal_window_ = clock_;
   const Duration period =
       config_.heartbeat_miss_threshold == 1 ? config_.heartbeat_interval / 2 : config_.heartbeat_interval;
   arm(TimerKind::Beat, 0, beat_at_, clock_ + period);
@@ -184,7 +185,9 @@ void Membership::Machine::handle(const FrameRejected& event) {
   Connection* connection = find_connection(event.connection);
   if (connection == nullptr) return;
   if (event.kind == RejectKind::FrameSkipped || event.kind == RejectKind::UnknownType) {
-    count(event.kind);
+    const std::string& who = connection->peer.text();
+    note(event.kind, "ignored a frame from " + (who.empty() ? "" : "'" + who + "' ") + connection->remote.to_string() +
+                         ": " + event.detail);
     return;
   }
   reject(*connection, event.kind, event.detail);
@@ -302,11 +305,13 @@ std::vector<PeerConnection> Membership::Machine::connections() const {
 void Membership::Machine::check_invariants() const {
   if (left_) return;
   size_t unidentified = 0;
+  size_t unproven = 0;
   size_t dialing = 0;
   size_t connected = 0;
   for (const auto& [id, connection] : connections_) {
     NOEX_CHECK(id == connection.id);
     if (connection.state == ConnectionState::Unidentified && !connection.outbound) ++unidentified;
+    if (is_unproven(connection, connection.state)) ++unproven;
     if (connection.state == ConnectionState::Dialing) ++dialing;
     if (connection.state >= ConnectionState::Confirmed) {
       const auto member = members_.find(connection.peer);
@@ -329,6 +334,7 @@ void Membership::Machine::check_invariants() const {
       NOEX_CHECK(!member.timer.is_never());
     }
     for (const ConnectionId connection : member.connections) NOEX_CHECK(connections_.contains(connection));
+    NOEX_CHECK(member.connections.size() <= std::max(limits_.hello_connections_max, limits_.reference_connections_max));
     if (member.active != 0) NOEX_CHECK(connections_.at(member.active).state == ConnectionState::Confirmed);
     if (member.target != 0) NOEX_CHECK(targets_.at(member.target).expected == id);
     if (!member.timer.is_never()) NOEX_CHECK(timers_.contains(Timer{member.timer, TimerKind::Member, member.serial}));
@@ -343,10 +349,12 @@ void Membership::Machine::check_invariants() const {
     if (!target.seed) NOEX_CHECK(members_.at(*target.expected).target == id);
   }
   NOEX_CHECK(unidentified == unidentified_count_);
+  NOEX_CHECK(unproven == unproven_count_);
   NOEX_CHECK(dialing == dials_in_progress_);
   NOEX_CHECK(connected == connected_count_);
   NOEX_CHECK(members_.size() <= limits_.nodes_max + seed_ids_.size());
   NOEX_CHECK(unidentified_count_ <= limits_.unidentified_max);
+  NOEX_CHECK(unproven_count_ <= limits_.unproven_max);
   NOEX_CHECK(dials_in_progress_ <= limits_.dials_max);
 }
 

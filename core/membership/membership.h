@@ -21,10 +21,12 @@ struct MembershipLimits {
   Duration dial_timeout = Duration::seconds(5);  // kept by the transport; here for the dial's share of the join time
   Duration identification_min = Duration::seconds(10);
   size_t unidentified_max = 256;
+  size_t unproven_max = 512;  // said who they are, and have not proved yet that they are live
   size_t dials_max = 64;
   size_t nodes_max = 4096;
   size_t unreachable_per_teacher_max = 128;
   size_t reference_connections_max = 4;  // per peer without hello
+  size_t hello_connections_max = 8;      // per peer with hello: crossed dials make two, and an old one may fade
   size_t gossip_per_beat = 8;
   size_t gossip_bytes_max = 48 * 1024;  // ids in one frame of a full list
   size_t first_frame_max = 64 * 1024;   // from a peer with hello
@@ -37,6 +39,8 @@ struct MembershipLimits {
   Duration leaver_forget_max = Duration::seconds(3600);
   Duration lone_seed_retry_max = Duration::seconds(5);
   uint32_t errors_per_second_max = 10;
+  uint32_t refusals_per_second_max = 64;  // that are told why; such a connection lives on until that is sent
+  Duration quiet_log_interval = Duration::seconds(5);
 };
 
 // The local node.

@@ -55,12 +55,12 @@ struct Session::State {
   explicit State(const SigningKeys* signing_keys)
       : keys(signing_keys != nullptr && !signing_keys->empty() ? signing_keys : nullptr) {}
 
-  void reject(RejectKind kind, std::string detail, std::vector<SessionOutput>& out) {
-    out.push_back(SessionReject{kind, std::move(detail)});
+  SessionReject reject(RejectKind kind, std::string detail) {
     if (!goes_on_after(kind)) dead = true;
+    return {kind, std::move(detail)};
   }
-  [[nodiscard]] bool is_authentic(std::string_view body, std::vector<SessionOutput>& out);
-  void take_frame(std::string_view body, std::vector<SessionOutput>& out);
+  [[nodiscard]] std::optional<SessionReject> authenticate(std::string_view body);
+  [[nodiscard]] SessionOutput take_frame(std::string_view body);
 
   const SigningKeys* keys;  // nullptr: no secret
   FrameReader reader{kUnidentifiedFrameMax, FrameReader::Oversize::Refuse};
@@ -68,32 +68,29 @@ struct Session::State {
   bool dead = false;
 };
 
-bool Session::State::is_authentic(std::string_view body, std::vector<SessionOutput>& out) {
-  if (keys == nullptr) return true;
+std::optional<SessionReject> Session::State::authenticate(std::string_view body) {
+  if (keys == nullptr) return std::nullopt;
   std::string_view signed_text;
   HmacTag tag;
   if (!split_signature(body, &signed_text, &tag)) {
-    reject(RejectKind::MissingSignature,
-           "a secret is set here, and the frame does not end in a signature (has the peer none?)", out);
-    return false;
+    return reject(RejectKind::MissingSignature,
+                  "a secret is set here, and the frame does not end in a signature (has the peer none?)");
   }
   if (!keys->verify({as_byte_view(signed_text), as_byte_view("}")}, tag)) {
-    reject(RejectKind::BadSignature, "the signature is wrong: the peer has another secret, or the frame was changed",
-           out);
-    return false;
+    return reject(RejectKind::BadSignature,
+                  "the signature is wrong: the peer has another secret, or the frame was changed");
   }
-  return true;
+  return std::nullopt;
 }
 
-void Session::State::take_frame(std::string_view body, std::vector<SessionOutput>& out) {
-  if (!is_authentic(body, out)) return;
+SessionOutput Session::State::take_frame(std::string_view body) {
+  if (std::optional<SessionReject> refused = authenticate(body)) return *std::move(refused);
   SessionMessage received;
   received.frame_size = body.size();
   if (std::optional<DecodeFailure> failure = decoder.decode(body, &received.message)) {
-    reject(failure->kind, std::move(failure->detail), out);
-  } else {
-    out.push_back(std::move(received));
+    return reject(failure->kind, std::move(failure->detail));
   }
+  return received;
 }
 
 Session::Session(const SigningKeys* keys) : state_(std::make_unique<State>(keys)) {}
@@ -101,24 +98,25 @@ Session::~Session() = default;
 Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;
 
-void Session::receive(ByteView bytes, std::vector<SessionOutput>& out) {
-  while (!state_->dead) {
-    switch (state_->reader.next(bytes)) {
-      case FrameReader::Step::NeedMore:
-        return;
-      case FrameReader::Step::Frame:
-        state_->take_frame(as_text(state_->reader.body()), out);
-        break;
-      case FrameReader::Step::Skipping:
-        state_->reject(RejectKind::FrameSkipped, describe_size(state_->reader) + " is over the limit and is not read",
-                       out);
-        break;
-      case FrameReader::Step::TooLarge:
-        state_->reject(RejectKind::FrameTooLarge,
-                       describe_size(state_->reader) + " is over the limit: " + state_->reader.explanation(), out);
-        break;
-    }
+std::optional<SessionOutput> Session::next(ByteView& bytes) {
+  if (state_->dead) return std::nullopt;
+  const FrameReader& reader = state_->reader;
+  switch (state_->reader.next(bytes)) {
+    case FrameReader::Step::NeedMore:
+      return std::nullopt;
+    case FrameReader::Step::Frame:
+      return state_->take_frame(as_text(reader.body()));
+    case FrameReader::Step::Skipping:
+      return state_->reject(RejectKind::FrameSkipped, describe_size(reader) + " is over the limit and is not read");
+    case FrameReader::Step::TooLarge:
+      break;
   }
+  return state_->reject(RejectKind::FrameTooLarge,
+                        describe_size(reader) + " is over the limit: " + reader.explanation());
+}
+
+void Session::receive(ByteView bytes, std::vector<SessionOutput>& out) {
+  while (std::optional<SessionOutput> output = next(bytes)) out.push_back(*std::move(output));
 }
 
 void Session::raise_frame_limit() { state_->reader.set_limit(kIdentifiedFrameMax, FrameReader::Oversize::Skip); }

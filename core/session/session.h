@@ -1,9 +1,11 @@
-// The bytes of one connection <-> authenticated messages (wire v1). Sans-I/O: bytes in, values out; the driver owns the socket. The
-// order is frame bounds, then signature over the exact bytes, then JSON: nothing unauthenticated reaches the parser when a secret is set.
+// The bytes of one connection <-> authenticated messages (wire v1). Sans-I/O: bytes in, values out; the driver owns the
+// socket. The order is frame bounds, then signature over the exact bytes, then JSON: nothing unauthenticated reaches
+// the parser when a secret is set.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -35,12 +37,16 @@ class Session {
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;
 
-  // Takes the next bytes of the stream and appends what they complete to `out`, in order. After a SessionReject of any kind but
-  // FrameSkipped and UnknownType the session is dead: later bytes are ignored.
+  // Takes bytes from the front of `bytes` until they complete one output, or all of them. Nothing: they are used up.
+  // What an output means for the connection (it is closed, its frames may be larger) then holds for the bytes after it.
+  // After a SessionReject of any kind but FrameSkipped and UnknownType the session is dead: later bytes are ignored.
+  [[nodiscard]] std::optional<SessionOutput> next(ByteView& bytes);
+  // All that `bytes` complete, in order, for who has nothing to decide in between.
   void receive(ByteView bytes, std::vector<SessionOutput>& out);
 
-  // The peer is identified: frames up to 1 MiB are read (before: 256 KiB; the tighter bound for peers with hello is membership's);
-  // larger ones up to 16 MiB are read through and dropped (FrameSkipped). Before, anything over the limit is FrameTooLarge.
+  // The peer is identified: frames up to 1 MiB are read (before: 256 KiB; the tighter bound for peers with hello is
+  // membership's); larger ones up to 16 MiB are read through and dropped (FrameSkipped). Before, anything over the
+  // limit is FrameTooLarge.
   void raise_frame_limit();
 
   // Bytes held for an incomplete frame.
@@ -51,7 +57,9 @@ class Session {
   std::unique_ptr<State> state_;
 };
 
-// Encodes and signs one frame: length prefix, JSON envelope, signature if `keys` holds a secret. `timestamp` is ms since the epoch.
-[[nodiscard]] SharedBytes encode_frame(const NodeId& from, int64_t timestamp, const Payload& payload, const SigningKeys* keys);
+// Encodes and signs one frame: length prefix, JSON envelope, signature if `keys` holds a secret. `timestamp` is ms
+// since the epoch.
+[[nodiscard]] SharedBytes encode_frame(const NodeId& from, int64_t timestamp, const Payload& payload,
+                                       const SigningKeys* keys);
 
 }  // namespace noex

@@ -176,6 +176,27 @@ TEST(Driver, ReadsNothingMoreOfAConnectionThatItClosed) {
   EXPECT_EQ(stats.totals.bytes_in, both.size()) << "what comes after the end is not even counted";
 }
 
+TEST(Driver, AFrameThatIdentifiesRaisesTheLimitForTheOneBehindIt) {
+  Bench seed("seed", 5001);
+  const SigningKeys keys(std::vector<std::string_view>{"a secret of tests"});
+  Heartbeat beat;
+  beat.node.id = *NodeId::create("reference", "127.0.0.1", 5002);
+  beat.node.status = NodeStatus::Connected;
+  const std::string first = *encode_frame(beat.node.id, 1'700'000'000'000, beat, &keys);
+  // More than a stranger may send, less than a member may.
+  while (beat.known_nodes.size() < 20'000) beat.known_nodes.push_back(beat.node.id);
+  const std::string large = *encode_frame(beat.node.id, 1'700'000'000'000, beat, &keys);
+  ASSERT_GT(large.size(), size_t{256} << 10);
+  ASSERT_LT(large.size(), size_t{1} << 20);
+
+  seed.driver->on_accepted(2, {IpAddress::loopback_v4(), 40'000}, true);
+  const std::string both = first + large;
+  seed.driver->on_received(2, as_byte_view(both));
+  EXPECT_TRUE(seed.transport.closes.empty());
+  EXPECT_EQ(seed.observer.log, std::vector<std::string>{"up reference"});
+  EXPECT_EQ(seed.driver->stats().totals.frames_in, 2u);
+}
+
 TEST(Driver, SendsNothingToAConnectionThatIsGone) {
   Bench seed("seed", 5001);
   Bench joiner("joiner", 5002, seed.id.text());
