@@ -152,7 +152,9 @@ void Membership::Machine::begin_attempt(Target& target) {
 std::vector<Endpoint> Membership::Machine::literal_candidates(const Target& target) const {
   std::vector<Endpoint> list;
   if (const std::optional<IpAddress> ip = IpAddress::parse(target.host)) {
-    list.push_back(Endpoint{*ip, target.port});
+    // A wildcard in an id can only mean the machine that it is on, as loopback does.
+    const IpAddress loopback = ip->is_v6() ? *IpAddress::parse("::1") : IpAddress::loopback_v4();
+    list.push_back(Endpoint{ip->is_wildcard() ? loopback : *ip, target.port});
   } else if (target.host == "localhost") {
     list.push_back(Endpoint{IpAddress::loopback_v4(), target.port});
     list.push_back(Endpoint{*IpAddress::parse("::1"), target.port});
@@ -171,7 +173,10 @@ void Membership::Machine::handle(const Resolved& event) {
   for (auto& [id, target] : targets_) {
     if (target.phase != Phase::Resolving || target.query != event.query) continue;
     target.phase = Phase::Dialing;
+    bool any = false;
     for (const IpAddress& ip : event.addresses) {
+      if (ip.is_wildcard()) continue;  // what a block list answers: nobody's address, and dialled it would be our own
+      any = true;
       const Endpoint endpoint{ip, target.port};
       if (std::find(target.candidates.begin(), target.candidates.end(), endpoint) != target.candidates.end()) continue;
       if (const auto answer = target.answers.find(endpoint); answer != target.answers.end()) {
@@ -184,7 +189,7 @@ void Membership::Machine::handle(const Resolved& event) {
       }
       target.candidates.push_back(endpoint);
     }
-    if (event.addresses.empty()) target.failure = event.reason.empty() ? "the name has no address" : event.reason;
+    if (!any) target.failure = event.reason.empty() ? "the name has no address" : event.reason;
     if (!target.seed && target.expected.has_value()) {
       const Member* member = find_member(*target.expected);
       if (member != nullptr && member->seen.has_value()) target.candidates.push_back(*member->seen);
@@ -358,19 +363,21 @@ void Membership::Machine::answered_by_other(Target& target, const NodeId& other)
   if (member != nullptr) remove_member(*member);
 }
 
-void Membership::Machine::answered_by_self(Target& target, const Endpoint& endpoint) {
+void Membership::Machine::answered_by_self(Target& target, const Connection& dialled) {
   target.answered = true;
   settle(target);
   if (!target.expected.has_value()) {
-    target.answers[endpoint] = self_.id;
+    target.answers[dialled.remote] = self_.id;
     attempt_connection_ended(target, 0, Failure::Rejected, "that is this node itself");
     return;
   }
   finish_attempt(target);
   Member* member = find_member(*target.expected);
   if (target.seed) {
-    // A name may lead elsewhere another day; a literal address stays ours.
-    if (IpAddress::parse(target.host).has_value() || target.host == "localhost") {
+    // A literal address of this machine stays ours. A name may lead elsewhere another day, and at an address elsewhere
+    // somebody may have sent our hello back to us.
+    const bool is_literal = IpAddress::parse(target.host).has_value() || target.host == "localhost";
+    if (is_literal && dialled.remote_is_local) {
       target.is_self = true;
     } else {
       schedule(target, clock_ + config_.reconnect_max_delay);

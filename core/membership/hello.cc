@@ -82,18 +82,22 @@ void Membership::Machine::identify(Connection& connection, const MessageReceived
 
 void Membership::Machine::identify_own_id(Connection& connection, const Hello* hello) {
   if (hello != nullptr && hello->incarnation == self_.incarnation) {
+    if (connection.outbound) {
+      // Where we dial ourselves nobody answers: somebody sends us back what we said, here or elsewhere.
+      reject(connection, RejectKind::Replayed, "our own hello");
+      return;
+    }
     // We dialled ourselves. Which of our dials it was, the nonce tells.
-    ConnectionId other_end = connection.outbound ? connection.id : 0;
+    ConnectionId other_end = 0;
     for (const auto& [id, candidate] : connections_) {
       const bool ours = candidate.outbound && candidate.state == ConnectionState::Unidentified;
       if (ours && hello->nonce == candidate.nonce) other_end = id;
     }
-    if (other_end != connection.id) discard_connection(connection.id, CloseMode::Abort);
-    if (Connection* dialled = find_connection(other_end); dialled != nullptr) {
-      const Endpoint endpoint = dialled->remote;
-      const TargetId target = dialled->target;
+    discard_connection(connection.id, CloseMode::Abort);
+    if (const Connection* dialled = find_connection(other_end); dialled != nullptr) {
+      const Connection ours = *dialled;
       discard_connection(other_end, CloseMode::Abort);
-      if (Target* found = find_target(target); found != nullptr) answered_by_self(*found, endpoint);
+      if (Target* found = find_target(ours.target); found != nullptr) answered_by_self(*found, ours);
     }
     return;
   }

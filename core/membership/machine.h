@@ -248,7 +248,7 @@ class Membership::Machine {
   void attempt_confirmed(Target& target, Connection& connection);
   void finish_attempt(Target& target);
   void answered_by_other(Target& target, const NodeId& other);
-  void answered_by_self(Target& target, const Endpoint& endpoint);
+  void answered_by_self(Target& target, const Connection& dialled);
   [[nodiscard]] Duration backoff(const Target& target);
   void redial_seeds_of(const NodeId& id);
   void hurry_seeds_if_alone();

@@ -4,6 +4,7 @@
 namespace noex::script {
 namespace {
 
+constexpr const char* kM = "m@127.0.0.1:5000";
 constexpr const char* kA = "a@127.0.0.1:5001";
 constexpr const char* kZ = "z@127.0.0.1:5002";
 
@@ -101,6 +102,51 @@ TEST(Seeds, ANamelessSeedDialsEveryAnswer) {
   node.step(DialFailed{node.dial_to("127.0.0.2:5001"), "connection refused"});
   EXPECT_EQ(node.events(), Lines{"up a@127.0.0.1:5001"});
   EXPECT_EQ(node.told<JoinSettled>().size(), 1u);
+}
+
+TEST(Seeds, OurOwnHelloSentBackIsNotOurselves) {
+  // Whoever is in between can return what we signed without knowing the secret: on the same connection, on another of
+  // our dials, or on a dial of its own.
+  for (const std::string how : {"the same", "another dial", "a dial of its own"}) {
+    SCOPED_TRACE(how);
+    Script node({.seeds = {"a@10.0.0.7:5001", "z@10.0.0.8:5001"}});
+    const ConnectionId to_a = node.dial_to("10.0.0.7:5001");
+    const ConnectionId to_z = node.dial_to("10.0.0.8:5001");
+    node.step(ConnectionOpened{to_a, false});
+    node.step(ConnectionOpened{to_z, false});
+    const Hello ours = *node.sent(to_a).front().hello;
+    node.take();
+    if (how == "a dial of its own") {
+      node.beat(node.accept(at("10.0.0.7", 999), false), kM, ours);
+    } else {
+      node.beat(how == "the same" ? to_a : to_z, kM, ours);
+      EXPECT_EQ(node.rejected(RejectKind::Replayed), 1u);
+    }
+    node.run(60'000);
+    const Lines dialled = node.dialled();
+    const std::string victim = how == "another dial" ? "10.0.0.8:5001" : "10.0.0.7:5001";
+    EXPECT_GE(std::count(dialled.begin(), dialled.end(), victim), 1) << "a seed is dialled for ever";
+  }
+}
+
+TEST(Seeds, AnAnswerThatIsAWildcardIsNoAddress) {
+  Script node({.seeds = {"blocked.test:5001"}});
+  node.step(Resolved{node.effects<Resolve>()[0].query, {*IpAddress::parse("0.0.0.0"), *IpAddress::parse("::")}, ""});
+  EXPECT_EQ(node.dialled(), Lines{}) << "that would be a dial to ourselves, or to whoever listens there";
+  EXPECT_EQ(node.told<JoinSettled>().size(), 1u);
+}
+
+TEST(Dialling, AWildcardInAnIdIsTheLoopbackOfItsMachine) {
+  Script node({.seeds = {"w@0.0.0.0:5001", "v@[::]:5001"}});
+  EXPECT_EQ(node.dialled(), (Lines{"127.0.0.1:5001", "[::1]:5001"}));
+  // A peer elsewhere that names itself so is dialled where it was seen.
+  Script other;
+  const ConnectionId connection = other.accept(at("10.0.0.7", 999), false);
+  other.beat(connection, "w@0.0.0.0:5001", Script::hello(1, 5));
+  other.beat(connection, "w@0.0.0.0:5001", Script::echo(other.nonce_of(connection)));
+  other.step(ConnectionClosed{connection, CloseCause::Reset});
+  other.run(1001);
+  EXPECT_EQ(other.dialled(), Lines{"10.0.0.7:5001"});
 }
 
 TEST(Down, AtTheTimeoutTheConnectionStaysAndRevivesTheNode) {
@@ -327,7 +373,7 @@ TEST(Gossip, LoopbackFromElsewhereMeansNothing) {
   node.beat(connection, "far@10.0.0.7:5001", Script::echo(node.nonce_of(connection)));
   node.take();
   node.beat(connection, "far@10.0.0.7:5001", std::nullopt,
-            {id("x@127.0.0.1:5003"), id("y@localhost:5003"), id("z@[::1]:5003")});
+            {id("x@127.0.0.1:5003"), id("y@localhost:5003"), id("z@[::1]:5003"), id("w@0.0.0.0:5003")});
   EXPECT_EQ(node.table()->nodes.size(), 1u);
 }
 
