@@ -364,14 +364,18 @@ void Membership::Machine::receive_confirmed(Connection& connection, const Messag
   Member& member = *find_member(connection.peer);
   member.last_frame_at = clock_;
   if (!connection.has_hello) member.newest_timestamp = std::max(member.newest_timestamp, message.timestamp);
-  if (connection.state == ConnectionState::Stale && member.status != NodeStatus::Connected &&
-      !std::holds_alternative<Goodbye>(message.payload)) {
+  if (connection.state == ConnectionState::Stale && !std::holds_alternative<Goodbye>(message.payload)) {
     connection.state = ConnectionState::Confirmed;
     set_expiry(connection, Instant::never());
     refresh_active(member);
-    bring_up(member, connection);
-    arm_member(member);
-    send_full_list(connection);
+    if (member.status == NodeStatus::Connected) {
+      // The peer came back on another of its connections first. This one lives as well, and may be the one it keeps.
+      resolve_duplicates(member);
+    } else {
+      bring_up(member, connection);
+      arm_member(member);
+      send_full_list(connection);
+    }
   }
   // A reference node may write on any of its connections: answer where it spoke last.
   if (!connection.has_hello && connection.state == ConnectionState::Confirmed) member.active = connection.id;

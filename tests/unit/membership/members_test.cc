@@ -166,6 +166,23 @@ TEST(Down, AtTheTimeoutTheConnectionStaysAndRevivesTheNode) {
   EXPECT_EQ(node.events(), Lines{"up a@127.0.0.1:5001"});
 }
 
+// A pause came while it was about to close the older of two. When it goes on, it does, whichever we heard first.
+TEST(Down, EachSilentConnectionLivesAgainWithItsFirstFrame) {
+  Script node;
+  const ConnectionId older = node.join(kA);
+  const ConnectionId newer = node.join(kA);
+  node.run(3'001);
+  node.take();
+  node.beat(older, kA);
+  EXPECT_EQ(node.events(), Lines{"up a@127.0.0.1:5001"});
+  node.beat(newer, kA);
+  node.step(ConnectionClosed{older, CloseCause::EndOfStream});
+  EXPECT_EQ(node.events(), Lines{"up a@127.0.0.1:5001"}) << "the newer was alive";
+  node.take();
+  node.run(1'000);
+  EXPECT_FALSE(node.sent(newer).empty());
+}
+
 TEST(Down, ASilentConnectionGoesAfterAMinute) {
   Script node;
   const ConnectionId connection = node.join(kA);
