@@ -38,6 +38,7 @@ bool MemoryNetwork::run_next(Instant limit) {
   const Item item = std::move(queue_.back());
   queue_.pop_back();
   now_ = item.at;
+  ++handled_;
   item.action();
   return true;
 }
@@ -408,6 +409,12 @@ void MemoryNetwork::silence_stream(StreamId id, int from) {
   if (target == nullptr) return;
   log([&] { return "silenced: " + name_of(*target) + ", from end " + std::to_string(from); });
   target->ends[from].out.silenced = true;
+}
+
+void MemoryNetwork::set_buffers(size_t window, size_t send_queue_max) {
+  log([&] { return "buffers: " + std::to_string(window) + " and " + std::to_string(send_queue_max) + " bytes"; });
+  settings_.window = window;
+  settings_.send_queue_max = send_queue_max;
 }
 
 // -------------------------------------------------------------------------------------------- accounts

@@ -127,6 +127,9 @@ class MemoryNetwork {
   void reset_stream(StreamId stream);                // both ends learn
   void half_open_stream(StreamId stream, int told);  // only end `told` learns; for the other all is silence
   void silence_stream(StreamId stream, int from);    // nothing more arrives from end `from`
+  // Room for bytes that nobody reads, from now on: in the receiver's kernel, and in the sender's transport.
+  void set_buffers(size_t window, size_t send_queue_max);
+  [[nodiscard]] const NetworkSettings& settings() const { return settings_; }
 
   // ------------------------------------------------------------------------------------------ accounts
   [[nodiscard]] const ProcessCounters& counters(ProcessId process) const;
@@ -136,10 +139,14 @@ class MemoryNetwork {
   [[nodiscard]] std::optional<ProcessId> peer_of(ProcessId process, uint64_t connection) const;
   // Whether bytes of `process` still wait in its own queues (a flush under way).
   [[nodiscard]] bool has_unsent(ProcessId process) const;
+  // How many things have happened so far: segments, timers, actions.
+  [[nodiscard]] uint64_t handled() const { return handled_; }
   // A digest of everything delivered so far, with its time.
   [[nodiscard]] uint64_t trace_hash() const { return trace_hash_; }
   // Called when `process` is told of the end of `connection`, just before.
   std::function<void(ProcessId process, uint64_t connection, ProcessId peer, StreamEndCause cause)> on_stream_end;
+  // Called when bytes from `from` reach the kernel of `to`, on end `end` of a stream, whether the process runs or not.
+  std::function<void(ProcessId to, ProcessId from, StreamId stream, int end, std::string_view bytes)> on_arrival;
   // Called for each fault and each end of a stream with a line for people. Costs only when set.
   std::function<void(std::string line)> on_log;
 
@@ -290,6 +297,7 @@ class MemoryNetwork {
   Instant now_;
   std::vector<Item> queue_;
   uint64_t next_sequence_ = 1;
+  uint64_t handled_ = 0;
   std::vector<Host> hosts_;
   std::vector<std::unique_ptr<Process>> processes_;
   // Streams in the order of their numbers, which are never reused: that of the first is `first_stream_`, those that are

@@ -306,6 +306,7 @@ void MemoryNetwork::segment_arrived(Stream& stream, int to, Segment segment) {
       notice.kind = NoticeKind::Accepted;
       break;
     case SegmentKind::Data:
+      if (on_arrival) on_arrival(receiver.process, stream.ends[1 - to].process, stream.id, to, segment.bytes);
       notice.kind = NoticeKind::Received;
       notice.text = std::move(segment.bytes);
       break;

@@ -10,6 +10,11 @@ namespace {
 // small cluster need a few dozen.
 constexpr int kWakesPerSecondMax = 2000;
 
+bool is_proven(uint64_t connection, const FrameCounter& heard) {
+  const bool dialled = connection % 2 == 1;
+  return heard.frames() > (dialled ? 0u : 1u);
+}
+
 }  // namespace
 
 Recorder::Recorder(MemoryNetwork& network, MemoryTransport& below, std::function<void(std::string)> fail,
@@ -24,9 +29,9 @@ std::optional<Instant> Recorder::last_frame_from(ProcessId peer) const {
   return found->second;
 }
 
-std::optional<Instant> Recorder::last_proven_frame_from(ProcessId peer) const {
-  const auto found = last_proven_frame_.find(peer);
-  if (found == last_proven_frame_.end()) return std::nullopt;
+std::optional<Instant> Recorder::last_deliverable_frame_from(ProcessId peer) const {
+  const auto found = last_deliverable_frame_.find(peer);
+  if (found == last_deliverable_frame_.end()) return std::nullopt;
   return found->second;
 }
 
@@ -37,6 +42,38 @@ bool Recorder::lost_connection_to(ProcessId peer, Instant since) const {
 
 void Recorder::note_stream_end(ProcessId peer) { last_loss_[peer] = network_.now(); }
 
+void Recorder::note_arrival(ProcessId peer, StreamId stream, int end, std::string_view bytes) {
+  FrameCounter& counter = arriving_[{stream, end}];
+  const uint64_t parity = end == 0 ? 1 : 0;  // as the numbers of connections have it: dialled ones are odd
+  if (counter.feed(bytes) > 0 && is_proven(parity, counter)) last_deliverable_frame_[peer] = network_.now();
+}
+
+bool Recorder::has_proven_connection_to(ProcessId peer, Instant since) const {
+  return std::any_of(connections_.begin(), connections_.end(), [&](const auto& entry) {
+    const Connection& connection = entry.second;
+    return connection.peer == peer && connection.state == State::Open && connection.heard_at >= since &&
+           is_proven(entry.first, connection.heard);
+  });
+}
+
+void Recorder::open(uint64_t id, Connection& connection) {
+  connection.state = State::Open;
+  connection.peer = network_.peer_of(below_.process(), id);
+  if (connection.peer) ++open_to_[*connection.peer];
+}
+
+void Recorder::erase(std::unordered_map<uint64_t, Connection>::iterator position) {
+  const Connection& gone = position->second;
+  if (gone.state == State::Dialing) dialing_.erase(dialing_.find(gone.endpoint));
+  if (gone.peer && --open_to_.at(*gone.peer) == 0) open_to_.erase(*gone.peer);
+  connections_.erase(position);
+}
+
+void Recorder::end_callback() {
+  after_callback_();
+  just_closed_.clear();
+}
+
 // ------------------------------------------------------------------------------------------------- the
 // driver's calls
 
@@ -45,7 +82,7 @@ void Recorder::dial(uint64_t connection, const Endpoint& endpoint) {
     fail("dials with the used number " + std::to_string(connection));
   if (dialing_.contains(endpoint)) fail("dials " + endpoint.to_string() + " while a dial to it is in progress");
   dialing_.insert(endpoint);
-  connections_[connection] = Connection{State::Dialing, endpoint, 0, 0, {}};
+  connections_[connection] = Connection{State::Dialing, endpoint, {}, {}, {}};
   below_.dial(connection, endpoint);
 }
 
@@ -55,6 +92,10 @@ void Recorder::write(uint64_t connection, const SharedBytes& frame) {
     return fail("writes on connection " + std::to_string(connection) + ", which is gone");
   if (found->second.state != State::Open) {
     return fail("writes on connection " + std::to_string(connection) + ", which is not open for writing");
+  }
+  if (on_frame && frame != last_written_) {
+    last_written_ = frame;  // kept, so that its address is not another's
+    on_frame(*frame);
   }
   below_.write(connection, frame);
 }
@@ -68,8 +109,8 @@ void Recorder::close(uint64_t connection, StreamClose how) {
       fail("shuts down connection " + std::to_string(connection) + ", which is not open");
     closed.state = State::HalfClosed;
   } else {
-    if (closed.state == State::Dialing) dialing_.erase(dialing_.find(closed.endpoint));
-    connections_.erase(found);
+    if (closed.peer && is_proven(connection, closed.heard)) just_closed_.insert(*closed.peer);
+    erase(found);
   }
   below_.close(connection, how);
 }
@@ -85,9 +126,9 @@ void Recorder::resolve(uint64_t query, std::string_view host) {
 
 void Recorder::on_accepted(uint64_t connection, const Endpoint& remote, bool remote_is_local) {
   if (connection % 2 == 1 || !used_.insert(connection).second) fail("the network reused a number");
-  connections_[connection] = Connection{State::Open, remote, 0, 0, {}};
+  open(connection, connections_[connection] = Connection{State::Open, remote, {}, {}, {}});
   handler_->on_accepted(connection, remote, remote_is_local);
-  after_callback_();
+  end_callback();
 }
 
 void Recorder::on_connected(uint64_t connection, bool remote_is_local) {
@@ -95,39 +136,44 @@ void Recorder::on_connected(uint64_t connection, bool remote_is_local) {
   if (found == connections_.end() || found->second.state != State::Dialing)
     return fail("the network connected what was not dialled");
   dialing_.erase(dialing_.find(found->second.endpoint));
-  found->second.state = State::Open;
+  open(connection, found->second);
   handler_->on_connected(connection, remote_is_local);
-  after_callback_();
+  end_callback();
 }
 
 void Recorder::on_dial_failed(uint64_t connection, std::string_view reason) {
   const auto found = connections_.find(connection);
   if (found == connections_.end() || found->second.state != State::Dialing)
     return fail("the network failed what was not dialled");
-  dialing_.erase(dialing_.find(found->second.endpoint));
-  connections_.erase(found);
+  erase(found);
   handler_->on_dial_failed(connection, reason);
-  after_callback_();
+  end_callback();
 }
 
 void Recorder::on_received(uint64_t connection, ByteView bytes) {
   const auto found = connections_.find(connection);
   if (found == connections_.end()) return fail("the network delivered on a connection that is gone");
-  count_frames(connection, found->second, bytes);
+  Connection& read = found->second;
+  if (read.heard.feed(as_text(bytes)) > 0 && read.peer) {
+    read.heard_at = last_frame_[*read.peer] = network_.now();
+    if (is_proven(connection, read.heard)) last_deliverable_frame_[*read.peer] = network_.now();
+  }
   handler_->on_received(connection, bytes);
-  after_callback_();
+  end_callback();
 }
 
 void Recorder::on_closed(uint64_t connection, StreamEnd end) {
-  if (connections_.erase(connection) == 0) return fail("the network closed a connection that is gone");
+  const auto found = connections_.find(connection);
+  if (found == connections_.end()) return fail("the network closed a connection that is gone");
+  erase(found);
   handler_->on_closed(connection, end);
-  after_callback_();
+  end_callback();
 }
 
 void Recorder::on_resolved(uint64_t query, const std::vector<IpAddress>& addresses, std::string_view reason) {
   if (queries_.erase(query) == 0) return fail("the network resolved what was not asked");
   handler_->on_resolved(query, addresses, reason);
-  after_callback_();
+  end_callback();
 }
 
 void Recorder::on_wake() {
@@ -140,34 +186,27 @@ void Recorder::on_wake() {
     fail("woke " + std::to_string(kWakesPerSecondMax) + " times in one second");
   waking_ = true;
   handler_->on_wake();
-  after_callback_();
+  end_callback();
   waking_ = false;
 }
 
-void Recorder::count_frames(uint64_t id, Connection& connection, ByteView bytes) {
-  std::string_view text = as_text(bytes);
-  const size_t frames_before = connection.frames;
-  while (!text.empty()) {
-    if (connection.frame_left > 0) {
-      const size_t taken = std::min(connection.frame_left, text.size());
-      connection.frame_left -= taken;
-      text.remove_prefix(taken);
-      if (connection.frame_left == 0) ++connection.frames;
+size_t FrameCounter::feed(std::string_view bytes) {
+  const size_t before = frames_;
+  while (!bytes.empty()) {
+    if (frame_left_ > 0) {
+      const size_t taken = std::min(frame_left_, bytes.size());
+      frame_left_ -= taken;
+      bytes.remove_prefix(taken);
+      if (frame_left_ == 0) ++frames_;
       continue;
     }
-    connection.prefix += text.front();
-    text.remove_prefix(1);
-    if (connection.prefix.size() < 4) continue;
-    for (const char byte : std::exchange(connection.prefix, {})) {
-      connection.frame_left = connection.frame_left << 8 | static_cast<uint8_t>(byte);
-    }
+    prefix_ += bytes.front();
+    bytes.remove_prefix(1);
+    if (prefix_.size() < 4) continue;
+    for (const char byte : prefix_) frame_left_ = frame_left_ << 8 | static_cast<uint8_t>(byte);
+    prefix_.clear();
   }
-  if (connection.frames == frames_before) return;
-  const auto peer = network_.peer_of(below_.process(), id);
-  if (!peer) return;
-  last_frame_[*peer] = network_.now();
-  const bool dialled = id % 2 == 1;
-  if (dialled || connection.frames > 1) last_proven_frame_[*peer] = network_.now();
+  return frames_ - before;
 }
 
 }  // namespace noex::sim

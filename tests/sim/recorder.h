@@ -1,19 +1,36 @@
 // What lies between a driver and its transport in the simulator: it passes everything on, and holds both to the
-// transport's contract. It also counts whole frames by sender, which is what a later "no word from b" is judged by.
+// transport's contract. It also counts whole frames by sender, both as they reach the kernel and as the process reads
+// them: that is what a later "no word from b" is judged by.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "transport/memory_transport.h"
 
 namespace noex::sim {
+
+// Counts whole frames in a direction of a stream.
+class FrameCounter {
+ public:
+  // How many frames end in `bytes`.
+  size_t feed(std::string_view bytes);
+  [[nodiscard]] size_t frames() const { return frames_; }
+
+ private:
+  size_t frame_left_ = 0;
+  size_t frames_ = 0;
+  std::string prefix_;  // an incomplete length
+};
 
 class Recorder final : public Transport, public TransportHandler {
  public:
@@ -23,13 +40,25 @@ class Recorder final : public Transport, public TransportHandler {
 
   void set_handler(TransportHandler* handler) { handler_ = handler; }
 
-  // When the last whole frame that `peer` sent was delivered here.
+  // When the last whole frame that `peer` sent was read here.
   [[nodiscard]] std::optional<Instant> last_frame_from(ProcessId peer) const;
-  // The same, without first frames on accepted connections: until a dialler has echoed, its words prove nothing.
-  [[nodiscard]] std::optional<Instant> last_proven_frame_from(ProcessId peer) const;
+  // When the last one was read, or else reached this machine: it could have been heard. Without first frames on
+  // accepted connections: until a dialler has echoed, its words prove nothing.
+  [[nodiscard]] std::optional<Instant> last_deliverable_frame_from(ProcessId peer) const;
   // Whether a connection to `peer` ended at `since` or later, by no doing of this node's.
   [[nodiscard]] bool lost_connection_to(ProcessId peer, Instant since) const;
+  // Whether a connection to `peer` is open here, or one that can be read and written, on which it has shown that it is
+  // no replay, and has spoken since.
+  [[nodiscard]] bool is_connected_to(ProcessId peer) const { return open_to_.contains(peer); }
+  [[nodiscard]] bool has_proven_connection_to(ProcessId peer, Instant since) const;
+  [[nodiscard]] size_t open_connections() const { return connections_.size() - dialing_.size(); }
+  [[nodiscard]] uint64_t connections_ever() const { return used_.size(); }
+  // Whether this node closed such a connection to `peer` in the callback that is running.
+  [[nodiscard]] bool has_just_closed(ProcessId peer) const { return just_closed_.contains(peer); }
   void note_stream_end(ProcessId peer);
+  void note_arrival(ProcessId peer, StreamId stream, int end, std::string_view bytes);
+  // Looks at each frame that the node writes, once however many receivers it has.
+  std::function<void(std::string_view frame)> on_frame;
 
   [[nodiscard]] Now now() const override { return below_.now(); }
   [[nodiscard]] Result<uint16_t> listen(std::string_view host, uint16_t port) override {
@@ -58,13 +87,15 @@ class Recorder final : public Transport, public TransportHandler {
   struct Connection {
     State state = State::Dialing;
     Endpoint endpoint;  // of a dial
-    size_t frame_left = 0;
-    size_t frames = 0;
-    std::string prefix;  // an incomplete length
+    FrameCounter heard;
+    std::optional<ProcessId> peer;  // of an open one
+    Instant heard_at;               // the last frame
   };
 
   void fail(const std::string& what) { fail_(what); }
-  void count_frames(uint64_t id, Connection& connection, ByteView bytes);
+  void open(uint64_t id, Connection& connection);
+  void erase(std::unordered_map<uint64_t, Connection>::iterator position);
+  void end_callback();
 
   MemoryNetwork& network_;
   MemoryTransport& below_;
@@ -75,8 +106,12 @@ class Recorder final : public Transport, public TransportHandler {
   std::unordered_set<uint64_t> used_;
   std::set<uint64_t> queries_;
   std::multiset<Endpoint> dialing_;
+  std::unordered_map<ProcessId, size_t> open_to_;  // how many connections
   std::unordered_map<ProcessId, Instant> last_frame_;
-  std::unordered_map<ProcessId, Instant> last_proven_frame_;
+  std::unordered_map<ProcessId, Instant> last_deliverable_frame_;
+  std::map<std::pair<StreamId, int>, FrameCounter> arriving_;
+  std::set<ProcessId> just_closed_;
+  SharedBytes last_written_;
   std::unordered_map<ProcessId, Instant> last_loss_;
   int64_t wake_second_ = 0;
   int wakes_in_second_ = 0;

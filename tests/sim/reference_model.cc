@@ -24,7 +24,10 @@ ReferenceModel::ReferenceModel(Simulation& simulation, Options options, uint64_t
   id_ = *NodeId::create(options_.name, options_.ip.to_string(), options_.port);
 }
 
-ReferenceModel::~ReferenceModel() = default;
+ReferenceModel::~ReferenceModel() {
+  kill();
+  for (const auto& life : past_) std::erase(simulation_.foreign_lives_, life.get());
+}
 
 void ReferenceModel::start() {
   NOEX_CHECK(transport_ == nullptr);

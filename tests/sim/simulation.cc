@@ -15,7 +15,13 @@ constexpr size_t kFailuresMax = 20;
 }  // namespace
 
 Simulation::Simulation(uint64_t seed, const NetworkSettings& settings) : rng_(seed), network_(rng_.next(), settings) {
-  network_.on_log = [this](const std::string& line) { note("network: " + line); };
+  network_.on_log = [this](const std::string& line) {
+    if (keep_timeline) note(with_names(line), "network");
+  };
+  network_.on_arrival = [this](ProcessId to, ProcessId from, StreamId stream, int end, std::string_view bytes) {
+    const auto found = recorders_.find(to);
+    if (found != recorders_.end()) found->second->note_arrival(from, stream, end, bytes);
+  };
   network_.on_stream_end = [this](ProcessId process, uint64_t, ProcessId peer, StreamEndCause) {
     const auto found = recorders_.find(process);
     if (found != recorders_.end()) found->second->note_stream_end(peer);
@@ -38,7 +44,7 @@ IpAddress Simulation::ip_of(HostId host) { return IpAddress::v4(0x0a000001u + ho
 
 size_t Simulation::add_spec(NodeSpec spec) {
   Node& node = nodes_.emplace_back();
-  node.id = *NodeId::create(spec.name, spec.ip.to_string(), spec.port);
+  node.id = *NodeId::create(spec.name, spec.advertise.empty() ? spec.ip.to_string() : spec.advertise, spec.port);
   node.spec = std::move(spec);
   nodes_by_id_.emplace(node.id, nodes_.size() - 1);
   return nodes_.size() - 1;
@@ -63,7 +69,7 @@ void Simulation::start(size_t index) {
   ClusterConfig plain;
   plain.node_name = spec.name;
   plain.host = "0.0.0.0";
-  plain.advertise_host = spec.ip.to_string();
+  plain.advertise_host = std::string(node.id.host());
   plain.port = spec.port;
   plain.seeds = spec.seeds;
   if (!spec.secret.empty()) plain.cluster_secret = spec.secret;
@@ -72,6 +78,7 @@ void Simulation::start(size_t index) {
   plain.heartbeat_miss_threshold = spec.threshold;
   plain.reconnect_base_delay_ms = spec.reconnect_base.ms();
   plain.reconnect_max_delay_ms = spec.reconnect_max.ms();
+  plain.forget_after_ms = spec.forget_after.ms();
   const Result<ValidConfig> config = validate(plain, "");
   if (!config.ok()) return fail(node.id, "has a bad configuration: " + config.error().message);
 
@@ -93,10 +100,17 @@ void Simulation::start(size_t index) {
         if (self->recorder->waking() && !self->driver->has_left() && deadline <= network_.now()) {
           fail(self->life.id, "a Tick at its deadline did not move the deadline");
         }
+        if (self->driver->misdirected() > 0) fail(self->life.id, "sends on or closes a connection that is not there");
       });
+  run.listener = std::make_unique<Listener>(node.id, spec.events_max,
+                                            [this, self](const std::string& what) { fail(self->life.id, what); });
+  run.witness->on_event = [self](const Notification& event) { self->listener->push(event); };
+  run.recorder->on_frame = [self](std::string_view frame) { self->witness->check_frame(frame); };
+  run.traffic_since = now.mono;
+  take_event(self, spec.event_pace);
   run.witness->set_recorder(run.recorder.get());
   recorders_[run.life.process] = run.recorder.get();
-  note("start " + node.id.text());
+  note("starts", node.id.text());
   const Result<uint16_t> port = run.recorder->listen(plain.host, spec.port);
   if (!port.ok()) return fail(node.id, port.error().message);
 
@@ -109,6 +123,21 @@ void Simulation::start(size_t index) {
   run.recorder->set_handler(run.driver.get());
   run.driver->start();
   run.witness->check_view();
+}
+
+void Simulation::take_event(Run* run, Duration pace) {
+  if (!run->life.ended.is_never()) return;
+  if (pace == Duration()) return run->listener->take_at_once();
+  run->listener->take(1);
+  network_.at(network_.now() + pace, [this, run, pace] { take_event(run, pace); });
+}
+
+void Simulation::drain_listeners() {
+  for (size_t index = 0; index < nodes_.size(); ++index) {
+    if (!is_running(index)) continue;
+    run(index).listener->take_all();
+    run(index).listener->check(*run(index).witness->table());
+  }
 }
 
 bool Simulation::is_running(size_t index) const {
@@ -133,7 +162,7 @@ void Simulation::leave(size_t index) {
   Node& node = nodes_[index];
   NOEX_CHECK(is_running(index));
   Run& run = *node.runs.back();
-  note("stop " + node.id.text());
+  note("stops", node.id.text());
   node.stopping = true;
   run.life.left = true;
   run.recorder->stop_listening();
@@ -150,7 +179,7 @@ void Simulation::await_flush(size_t index, Run* ending, Instant limit) {
 }
 
 void Simulation::kill(size_t index) {
-  note("kill -9 " + nodes_[index].id.text());
+  note("is killed", nodes_[index].id.text());
   end_run(index);
 }
 
@@ -225,8 +254,34 @@ void Simulation::audit() {
     const size_t index = audited_++ % nodes_.size();
     if (!is_running(index) || is_frozen(index)) continue;
     run(index).witness->check_freshness(run(index).awake_since);
+    check_traffic(run(index));
   }
   network_.at(network_.now() + kAuditInterval, [this] { audit(); });
+}
+
+// What a node writes is bounded by what it has to say: beats, and something more for each connection and each change.
+void Simulation::check_traffic(Run& run) {
+  constexpr uint64_t kFrame = 1300;  // a beat: itself, eight ids, a hello, a signature
+  const Duration window = network_.now() - run.traffic_since;
+  if (window < Duration::seconds(1)) return;
+  const uint64_t bytes = network_.counters(run.life.process).bytes_written;
+  const uint64_t connections = run.recorder->connections_ever();
+  const size_t events = run.witness->events().size();
+  const Duration beat = run.life.threshold == 1 ? run.life.interval / 2 : run.life.interval;
+  const auto beats = static_cast<uint64_t>(window.ns() / beat.ns()) + 2;
+  const uint64_t peers = nodes_.size() + foreign_lives_.size();
+  const uint64_t news = events - run.events_before;  // each is told to all, and may come with a challenge
+  // A new connection costs a hello, its answers and the list of all.
+  const uint64_t bytes_max =
+      kFrame * peers * (beats + news) + (connections - run.connections_before) * (4 * kFrame + 40 * peers);
+  if (bytes - run.bytes_before > bytes_max) {
+    fail(run.life.id, "wrote " + std::to_string(bytes - run.bytes_before) + " bytes in " + seconds(window) +
+                          " s, at most " + std::to_string(bytes_max) + " were called for");
+  }
+  run.traffic_since = network_.now();
+  run.bytes_before = bytes;
+  run.connections_before = connections;
+  run.events_before = events;
 }
 
 bool Simulation::full_mesh() const {
@@ -296,18 +351,59 @@ const Life* Simulation::find_life(const NodeId& id, Incarnation incarnation) con
   return foreign == foreign_lives_.rend() ? nullptr : *foreign;
 }
 
-void Simulation::note(const std::string& what) {
-  std::string line = seconds(now()) + "  " + what;
+bool Simulation::has_rival(const Life& life) const {
+  const auto [begin, end] = nodes_by_id_.equal_range(life.id);
+  for (auto position = begin; position != end; ++position) {
+    for (const auto& run : nodes_[position->second].runs) {
+      const Life& other = run->life;
+      if (other.process != life.process && other.started < life.ended && life.started < other.ended) return true;
+    }
+  }
+  return false;
+}
+
+void Simulation::note(const std::string& what, const std::string& who) {
+  char head[64];
+  std::snprintf(head, sizeof head, "%10.4f  %-16s  ", static_cast<double>(now().ns()) / 1e9, who.c_str());
+  std::string line = head + what;
   for (const char byte : line) events_hash_ = (events_hash_ ^ static_cast<uint8_t>(byte)) * 0x100000001b3ULL;
   if (verbose) std::printf("%s\n", line.c_str());
   timeline_.push_back(std::move(line));
 }
 
-void Simulation::say(const NodeId& who, const std::string& what) { note(who.text() + ": " + what); }
+// The network speaks of processes and hosts by number; people know the nodes.
+std::string Simulation::with_names(const std::string& line) const {
+  std::string text = line;
+  const auto name = [&text](const std::string& number, const std::string& as) {
+    for (size_t at = text.find(number); at != std::string::npos; at = text.find(number, at + as.size())) {
+      const size_t end = at + number.size();
+      if (end < text.size() && text[end] >= '0' && text[end] <= '9') {
+        at = end - as.size();
+        continue;
+      }
+      text.replace(at, number.size(), as);
+    }
+  };
+  std::map<HostId, std::string> hosts;
+  for (const Node& node : nodes_) {
+    std::string& names = hosts[node.spec.host];
+    names += (names.empty() ? "" : "+") + node.spec.name;
+    if (!node.runs.empty()) name("process " + std::to_string(node.runs.back()->life.process), node.spec.name);
+  }
+  for (const Life* const life : foreign_lives_) {
+    name("process " + std::to_string(life->process), std::string(life->id.name()));
+    hosts[network_.host_of(life->process)] = std::string(life->id.name());
+  }
+  for (const auto& [host, names] : hosts) name("host " + std::to_string(host), "the host of " + names);
+  return text;
+}
+
+void Simulation::say(const NodeId& who, const std::string& what) {
+  if (keep_timeline) note(what, who.text());
+}
 
 void Simulation::fail(const NodeId& who, const std::string& what) {
-  const std::string line = "FAILED: " + who.text() + " " + what;
-  note(line);
+  note("FAILED: " + what, who.text());
   if (failures_.size() < kFailuresMax) failures_.push_back("at " + seconds(now()) + " s: " + who.text() + " " + what);
 }
 

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "sim/listener.h"
 #include "sim/recorder.h"
 #include "sim/witness.h"
 
@@ -20,7 +21,8 @@ namespace noex::sim {
 struct NodeSpec {
   std::string name;
   HostId host = 0;
-  IpAddress ip;  // what it advertises
+  IpAddress ip;
+  std::string advertise;  // what it advertises, if not `ip`: a name that leads there
   uint16_t port = 5000;
   std::vector<std::string> seeds;
   std::string secret;
@@ -29,6 +31,11 @@ struct NodeSpec {
   int64_t threshold = 3;
   Duration reconnect_base = Duration::seconds(1);
   Duration reconnect_max = Duration::seconds(30);
+  Duration forget_after = Duration::seconds(24 * 3600);
+  // Its user takes events from a queue that begins to shrink at `events_max`, one of them each so often (zero: at
+  // once).
+  size_t events_max = 1024;
+  Duration event_pace;
 };
 
 // One process of a node, from its start to its end.
@@ -39,7 +46,13 @@ struct Run {
   std::unique_ptr<Recorder> recorder;
   std::unique_ptr<Witness> witness;  // outlives the process: its events are the run's
   std::unique_ptr<Driver> driver;
+  std::unique_ptr<Listener> listener;
   Sampler invariants;
+  // Since the last look at its traffic:
+  Instant traffic_since;
+  uint64_t bytes_before = 0;
+  uint64_t connections_before = 0;
+  size_t events_before = 0;
 };
 
 class Simulation final : public Truth {
@@ -96,11 +109,17 @@ class Simulation final : public Truth {
   [[nodiscard]] uint64_t hash() const;
   // Prints each line of the timeline as it comes.
   bool verbose = false;
-  // Also keeps who is told of which ended stream.
-  void note(const std::string& what);
+  // Off, only failures are kept: for clusters whose ups would fill the memory.
+  bool keep_timeline = true;
+  // Who did what, as a line of the timeline.
+  void note(const std::string& what, const std::string& who = "");
+  // Every user has taken all its events: what they say together is whom its node is connected to.
+  void drain_listeners();
 
   [[nodiscard]] Instant now() const override { return network_.now(); }
   [[nodiscard]] const Life* find_life(const NodeId& id, Incarnation incarnation) const override;
+  [[nodiscard]] bool has_rival(const Life& life) const override;
+  [[nodiscard]] Duration lateness_max() const override { return network_.settings().wake_late_max; }
   void say(const NodeId& who, const std::string& what) override;
   void fail(const NodeId& who, const std::string& what) override;
 
@@ -118,6 +137,9 @@ class Simulation final : public Truth {
   void end_pause(Run& paused, bool other_holds);
   void await_flush(size_t node, Run* ending, Instant limit);
   void audit();
+  void check_traffic(Run& run);
+  void take_event(Run* run, Duration pace);
+  [[nodiscard]] std::string with_names(const std::string& line) const;
 
   Rng rng_;
   MemoryNetwork network_;

@@ -7,9 +7,8 @@
 namespace noex::sim {
 namespace {
 
-// A beat that was due may be this much late: timers, jitter of the links, a pause of the node itself that was too short
-// to count.
-constexpr Duration kFreshnessSlack = Duration::milliseconds(1000);
+// Beyond the lateness of timers: how far a clock in milliseconds and one in nanoseconds may be apart.
+constexpr Duration kFreshnessSlack = Duration::milliseconds(5);
 // An up follows a frame at once, or the end of a challenge, which takes a heartbeat interval.
 constexpr Duration kUpSlack = Duration::milliseconds(200);
 constexpr size_t kNodesMax = 4096;
@@ -30,6 +29,11 @@ void Witness::on_table(const std::shared_ptr<const NodeTable>& table) {
   table_ = table;
   changed_ = true;
   if (table->nodes.size() > kNodesMax) fail("knows more nodes than the limit");
+  if (table->nodes.size() < standings_.size()) {
+    // Who left the list is forgotten: it is as new when it comes back.
+    std::erase_if(standings_,
+                  [&](const auto& entry) { return !entry.second.up && table->find(entry.first.text()) == nullptr; });
+  }
   if (!tables_.due(table->nodes.size())) return;
   size_t connected = 0;
   for (size_t i = 0; i < table->nodes.size(); ++i) {
@@ -86,6 +90,9 @@ void Witness::note(const NodeUp& up) {
   if (!last || truth_.now() - *last > life_.interval + kUpSlack) {
     fail("reports " + id.text() + " up without a word from that process");
   }
+  // What a dead process sent may still arrive, and is believed until its end arrives, too.
+  if (!recorder_->is_connected_to(life->process)) fail("reports " + id.text() + " up without a connection to it");
+  if (on_event) on_event(up);
 }
 
 void Witness::note(const NodeDown& down) {
@@ -97,6 +104,7 @@ void Witness::note(const NodeDown& down) {
   if (down.reason == DownReason::ConnectionRefused) {
     if (standing.seen) fail("reports connection_refused for " + down.id.text() + ", of which it had spoken before");
     standing.seen = true;
+    if (on_event) on_event(down);
     return;
   }
   if (!standing.up) return fail("reports " + down.id.text() + " down, which was not up");
@@ -104,6 +112,7 @@ void Witness::note(const NodeDown& down) {
   standing.up = false;
   --up_count_;
   changed_ = true;
+  if (on_event) on_event(down);
 }
 
 // Is the reason true? Only the network and the other process know.
@@ -113,18 +122,22 @@ void Witness::judge(const NodeDown& down, const Standing& standing) {
   const Instant now = truth_.now();
   switch (down.reason) {
     case DownReason::HeartbeatTimeout: {
-      const auto last = recorder_->last_proven_frame_from(life->process);
+      const auto last = recorder_->last_deliverable_frame_from(life->process);
+      timed_out_.push_back(life);
       const Duration timeout = timeout_towards(*life);
       if (last && now - *last - own_pause(*last) < timeout - Duration::milliseconds(1)) {
-        fail("reports heartbeat_timeout for " + down.id.text() + ", whose last frame came " + seconds(now - *last) +
-             " s ago, its own pause of " + seconds(own_pause(*last)) + " s included; the timeout is " +
-             seconds(timeout) + " s");
+        fail("reports heartbeat_timeout for " + down.id.text() + ", whose last frame could be read " +
+             seconds(now - *last) + " s ago, its own pause of " + seconds(own_pause(*last)) +
+             " s included; the timeout is " + seconds(timeout) + " s");
       }
       return;
     }
     case DownReason::ConnectionClosed:
-      if (life->ended.is_never() && !recorder_->lost_connection_to(life->process, standing.since)) {
+      if (!life->ended.is_never() || truth_.has_rival(*life)) return;
+      if (!recorder_->lost_connection_to(life->process, standing.since)) {
         fail("reports connection_closed for " + down.id.text() + ", with which no connection ended");
+      } else if (recorder_->has_proven_connection_to(life->process, standing.since)) {
+        fail("reports connection_closed for " + down.id.text() + ", with which another connection is open");
       }
       return;
     case DownReason::GracefulShutdown:
@@ -135,7 +148,36 @@ void Witness::judge(const NodeDown& down, const Standing& standing) {
   }
 }
 
+void Witness::check_frame(std::string_view frame) {
+  if (!frames_.due(8 * up_count_)) return;
+  constexpr std::string_view kList = "\"knownNodes\":[";
+  constexpr std::string_view kGoodbye = "\"type\":\"node_down\",\"nodeId\":\"";
+  if (const size_t at = frame.find(kGoodbye); at != std::string_view::npos) {
+    const std::string_view rest = frame.substr(at + kGoodbye.size());
+    const std::string_view gone = rest.substr(0, rest.find('"'));
+    if (gone != life_.id.text()) fail("says goodbye for " + std::string(gone));
+    return;
+  }
+  size_t at = frame.find(kList);
+  if (at == std::string_view::npos) return fail("writes a frame that is neither a beat nor a goodbye");
+  std::string_view ids = frame.substr(at + kList.size());
+  while (!ids.empty() && ids.front() != ']') {
+    ids.remove_prefix(ids.find('"') + 1);
+    const std::string_view id = ids.substr(0, ids.find('"'));
+    ids.remove_prefix(std::min(ids.size(), id.size() + 1));
+    const Result<NodeId> named = NodeId::parse(id);
+    if (!named.ok() || !is_up(*named)) fail("names " + std::string(id) + ", which is not up, to others");
+  }
+}
+
 void Witness::check_view() {
+  for (const Life* const life : timed_out_) {
+    // It may be frozen only. Closing would make it report us, once it thaws. (A new run of it may come at that moment.)
+    if (recorder_->has_just_closed(life->process) && !is_up(life->id)) {
+      fail("closes a connection to " + life->id.text() + " at its heartbeat timeout");
+    }
+  }
+  timed_out_.clear();
   if (!changed_ || table_ == nullptr || !views_.due(table_->nodes.size())) return;
   changed_ = false;
   size_t connected = 0;
@@ -161,7 +203,7 @@ void Witness::check_freshness(Instant awake_since) {
     const Instant last =
         std::max({recorder_->last_frame_from(life->process).value_or(Instant()), awake_since, standing.since});
     const Duration silence = truth_.now() - last;
-    if (silence > timeout_towards(*life) + kFreshnessSlack) {
+    if (silence > timeout_towards(*life) + truth_.lateness_max() + kFreshnessSlack) {
       fail("still says that " + id.text() + " is up, which has been silent for " + seconds(silence) +
            " s; the timeout is " + seconds(timeout_towards(*life)) + " s");
     }

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -37,12 +38,16 @@ class Truth {
   // The life that this id and incarnation are; for a model of the reference the latest of that id. nullptr: nobody
   // ever.
   [[nodiscard]] virtual const Life* find_life(const NodeId& id, Incarnation incarnation) const = 0;
+  // Whether another process under the same id lived beside it: who is meant by that id was in doubt.
+  [[nodiscard]] virtual bool has_rival(const Life& life) const = 0;
+  // How much later than it was due anything may happen: timers fire late.
+  [[nodiscard]] virtual Duration lateness_max() const = 0;
   virtual void say(const NodeId& who, const std::string& what) = 0;
   virtual void fail(const NodeId& who, const std::string& what) = 0;
 };
 
-// Says when a check that costs O(size) is due, so that looking costs O(1) a time in large clusters: always with up to 32
-// nodes, else every so many times.
+// Says when a check that costs O(size) is due, so that looking costs O(1) a time in large clusters: always with up to
+// 32 nodes, else every so many times.
 class Sampler {
  public:
   [[nodiscard]] bool due(size_t size) {
@@ -66,12 +71,16 @@ class Witness final : public DriverObserver {
  public:
   Witness(const Life& life, Truth& truth) : life_(life), truth_(truth) {}
   void set_recorder(const Recorder* recorder) { recorder_ = recorder; }
+  // Told of each up and down of another node, after it was judged.
+  std::function<void(const Notification& notification)> on_event;
 
   void on_table(const std::shared_ptr<const NodeTable>& table) override;
   void on_notification(const Notification& notification) override;
 
   // After each callback into the driver: the replayed events are exactly what the table shows as connected.
   void check_view();
+  // Each frame that the node writes: it names those who are up now, and speaks of no end but its own.
+  void check_frame(std::string_view frame);
   // At any moment: whoever is still said to be up has spoken lately. `awake_since`: when this process last went on
   // after a stop.
   void check_freshness(Instant awake_since);
@@ -112,6 +121,8 @@ class Witness final : public DriverObserver {
   std::vector<ErrorReport> errors_;
   size_t up_count_ = 0;
   bool changed_ = false;
+  std::vector<const Life*> timed_out_;  // in the callback that is running
+  Sampler frames_;
   Sampler tables_;
   Sampler views_;
   bool left_ = false;
