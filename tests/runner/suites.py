@@ -1,7 +1,10 @@
 """The suites: which jobs each is made of. A suite is there as soon as its folder is; an empty one is a failure."""
 
 import os
+import re
 import shutil
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,12 +14,20 @@ PYTHON = ROOT / ".venv" / "bin" / "python"
 TESTS = ROOT / "tests"
 SLOWER = {"release": 1, "debug": 1, "asan": 3, "tsan": 4}  # time limits under a sanitizer
 
+ASAN_OPTIONS = "detect_stack_use_after_return=1:strict_string_checks=1"
+TSAN_OPTIONS = "halt_on_error=1:second_deadlock_stack=1"
 SANITIZER_ENV = {
     "asan": {
-        "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1",
+        "ASAN_OPTIONS": f"{ASAN_OPTIONS}:detect_leaks=1",
         "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
     },
-    "tsan": {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"},
+    "tsan": {"TSAN_OPTIONS": TSAN_OPTIONS},
+}
+
+# Tests that say nothing about ours under a sanitizer: it keeps what was freed for a while, to notice who still uses it,
+# so the process grows whatever it frees. That nothing leaks, the leak checker says of the C and C++ tests.
+MEMORY_TESTS = {
+    "test_garbage": ["test_memory_of_many_nodes_is_given_back"],
 }
 
 # Suite -> number of processes that its tests are shared out to.
@@ -84,17 +95,28 @@ def pytest_jobs(
 ) -> list[Job]:
     if not exists(suite):
         return []
-    env = {"NOEX_BUILD_DIR": str(build)}
+    env = {"NOEX_BUILD_DIR": str(build), **interpreter_env(build)}
+    slower = SLOWER.get(build.name, 1)
+    options = ["--timeout", str(120 * slower)] if slower > 1 else []
+    sanitized_build = build.name in SANITIZER_ENV
     if tree != ROOT:
         env["PYTHONPATH"] = str(tree / "python" / "src")
     return [
         Job(
             f"{prefix}{suite}",
             file.stem,
-            [PYTHON, "-m", "pytest", "-c", tree / "tests" / "pytest.ini", tree / file.relative_to(ROOT)],
+            [
+                *(PYTHON, "-m", "pytest", "-c", tree / "tests" / "pytest.ini", *options),
+                *(
+                    f"--deselect={file.relative_to(TESTS)}::{name}"
+                    for name in MEMORY_TESTS.get(file.stem, [])
+                    if sanitized_build
+                ),
+                tree / file.relative_to(ROOT),
+            ],
             framework="pytest",
             cost=cost,
-            time_limit=time_limit,
+            time_limit=time_limit * slower,
             env=env,
             cwd=tree,
         )
@@ -112,11 +134,36 @@ def node_jobs(build: Path, *, tree: Path = ROOT, prefix: str = "") -> list[Job]:
             file.name.replace(".test.", "."),
             [node(), "--expose-gc", tree / file.relative_to(ROOT)],
             framework="node",
-            env={"NOEX_BUILD_DIR": str(build)},
+            time_limit=300 * SLOWER.get(build.name, 1),
+            env={"NOEX_BUILD_DIR": str(build), **interpreter_env(build)},
             cwd=tree,
         )
         for file in files
     ] or [nothing_found("node")]
+
+
+def interpreter_env(build: Path) -> dict[str, str]:
+    """What python and node need to load a module of `build` that has a sanitizer in it.
+
+    They are not instrumented themselves: the sanitizer's runtime must be there before anything else is, and with it the
+    C++ library whose exceptions it intercepts. Their leaks are not looked for: both keep memory to their very end on
+    purpose, and V8's heap is none that the leak checker reads pointers from. Ours are found by the C and C++ tests.
+    """
+    if build.name not in SANITIZER_ENV:
+        return {}
+    module = next((build / "lib").glob("_native*.so"))
+    needed = subprocess.run(["ldd", module], check=True, capture_output=True, text=True).stdout
+    runtimes = [re.search(rf"=> (/\S*/{name}\.so\S*)", needed) for name in (f"lib{build.name}", r"libstdc\+\+")]
+    env = {
+        **SANITIZER_ENV[build.name],
+        "LD_PRELOAD": " ".join(found.group(1) for found in runtimes if found),
+        "PYTHONMALLOC": "malloc",  # each object is a block of its own that the sanitizer knows
+    }
+    if build.name == "asan":
+        env["ASAN_OPTIONS"] = f"{ASAN_OPTIONS}:detect_leaks=0"
+    else:
+        env["TSAN_OPTIONS"] = f"{TSAN_OPTIONS}:suppressions={TESTS / 'runner' / 'tsan.supp'}"
+    return env
 
 
 def node() -> str:
@@ -152,33 +199,21 @@ def types_jobs() -> list[Job]:
 def fuzz_jobs(seconds: int) -> list[Job]:
     if not exists("fuzz"):
         return []
-    build = ROOT / "build" / "fuzz"
-    jobs = []
-    for source in sorted((TESTS / "fuzz").glob("*.cc")):
-        kept = TESTS / "fuzz" / "corpus" / source.stem
-        found = build / "corpus" / source.stem
-        found.mkdir(parents=True, exist_ok=True)
-        artifacts = build / "artifacts"
-        artifacts.mkdir(parents=True, exist_ok=True)
-        program = build / "tests" / "fuzz" / f"fuzz_{source.stem}"
-        if not program.exists():
-            jobs.append(nothing_found("fuzz", f"tests/fuzz/{source.name} was not built"))
-            continue
-        command: list[str | Path] = [
-            program,
-            f"-max_total_time={seconds}",
-            "-timeout=10",
-        ]
-        command += ["-rss_limit_mb=2048", f"-artifact_prefix={artifacts}/{source.stem}-", found]
-        if kept.is_dir():
-            command.append(kept)
-        jobs.append(Job("fuzz", source.stem, command, cost=2, time_limit=seconds + 120, env=SANITIZER_ENV["asan"]))
-    return jobs or [nothing_found("fuzz")]
+    return [
+        Job(
+            "fuzz",
+            source.stem,
+            [PYTHON, TESTS / "fuzz" / "run.py", source.stem, "--seconds", str(seconds)],
+            cost=2,
+            time_limit=seconds + 120,
+        )
+        for source in sorted((TESTS / "fuzz").glob("*.cc"))
+    ] or [nothing_found("fuzz")]
 
 
-def shared_tree() -> Path:
-    """A second checkout-like tree whose Python and Node modules link libnoex_cluster.so instead of its objects."""
-    build = ROOT / "build" / "shared"
+def module_tree(build: Path) -> Path:
+    """A second checkout-like tree whose Python and Node modules are those of `build`: linked against
+    libnoex_cluster.so instead of its objects, or with a sanitizer in them."""
     tree = build / "tree"
     shutil.rmtree(tree, ignore_errors=True)
     skip = shutil.ignore_patterns("node_modules", "prebuilds", "_native*.so", "__pycache__", "fuzz")
@@ -200,7 +235,7 @@ def shared_tree() -> Path:
 def correctness(build: Path) -> list[Job]:
     """What `./dev test` runs."""
     if build.name in SANITIZER_ENV:
-        return sanitized(build, "")
+        return [*sanitized(build, ""), *sanitized_interpreters(build)]
     return [
         *gtest_jobs("unit", build),
         *gtest_jobs("sim", build),
@@ -212,6 +247,7 @@ def correctness(build: Path) -> list[Job]:
         *node_jobs(build),
         *types_jobs(),
         *pytest_jobs("mesh", build, time_limit=420),
+        *pytest_jobs("hostile", build, time_limit=900 if os.environ.get("NOEX_SOAK") == "1" else 300),
         *pytest_jobs("examples", build),
     ]
 
@@ -224,11 +260,25 @@ def sanitized(build: Path, prefix: str) -> list[Job]:
     return jobs
 
 
+def sanitized_interpreters(build: Path) -> list[Job]:
+    """The other languages with a sanitizer below them; whole under asan, the mesh and a smoke under tsan."""
+    tree = module_tree(build)
+    python = pytest_jobs("python", build, tree=tree)
+    javascript = node_jobs(build, tree=tree)
+    if build.name == "asan":
+        return [*python, *javascript]
+    smoke = {"test_lifecycle", "test_events", "lifecycle.mjs", "events.mjs"}
+    return [
+        *(job for job in (*python, *javascript) if job.name in smoke),
+        *pytest_jobs("mesh", build, tree=tree, time_limit=420),
+    ]
+
+
 def everything(fuzz_seconds: int) -> list[list[Job]]:
     """What `./dev test --all` runs, in stages: a sanitizer's load does not disturb the tests of the real thing."""
     release = ROOT / "build" / "release"
     stages = [correctness(release)]
-    tree = shared_tree()
+    tree = module_tree(ROOT / "build" / "shared")
     stages.append(
         [
             *pytest_jobs("python", release, tree=tree, prefix="shared-"),
@@ -257,6 +307,8 @@ def extra(name: str, fuzz_seconds: int) -> list[Job]:
 
 def environment() -> None:
     """What every test may rely on."""
+    # A shell's background job ignores Ctrl-C, and so would all that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.setdefault("NOEX_ADVERTISE_HOST", "127.0.0.1")
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     os.environ["PYTHONUNBUFFERED"] = "1"
