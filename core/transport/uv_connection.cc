@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -31,8 +32,9 @@ uv_handle_t* as_handle(Handle* handle) {
 }  // namespace
 
 struct UvConnection::WriteRequest {
+  explicit WriteRequest(PageBuffer the_bytes) : bytes(std::move(the_bytes)) { request.data = this; }
   uv_write_t request{};
-  SharedBytes frame;
+  const PageBuffer bytes;
 };
 
 void UvConnection::open_handles() {
@@ -95,6 +97,12 @@ bool UvConnection::establish() {
     uv_send_buffer_size(as_handle(&tcp_), &size);
   }
   note_remote();
+  const bool reading = start_reading();
+  if (!reading) state_ = State::Dialing;
+  return reading;
+}
+
+bool UvConnection::start_reading() {
   const auto allocate = [](uv_handle_t* handle, size_t, uv_buf_t* buffer) {
     *buffer = uv_buf_init(self_of(handle)->context_.read_buffer.get(), UvContext::kReadBufferSize);
   };
@@ -102,9 +110,17 @@ bool UvConnection::establish() {
     auto* const self = static_cast<UvConnection*>(stream->data);
     self->context_.guarded([self, size, buffer] { self->on_read(size, buffer->base); });
   };
-  const bool reading = uv_read_start(reinterpret_cast<uv_stream_t*>(&tcp_), allocate, read) == 0;
-  if (!reading) state_ = State::Dialing;
-  return reading;
+  return uv_read_start(reinterpret_cast<uv_stream_t*>(&tcp_), allocate, read) == 0;
+}
+
+// Lets the others have their turn: libuv would read on for as long as there is something, thirty-two buffers in a row,
+// and what is read takes time.
+void UvConnection::yield() {
+  uv_read_stop(reinterpret_cast<uv_stream_t*>(&tcp_));
+  context_.defer([this, &context = context_] {
+    if (!context.all.contains(this)) return;
+    if (state_ == State::Open || state_ == State::Flushing) static_cast<void>(start_reading());
+  });
 }
 
 void UvConnection::note_remote() {
@@ -123,8 +139,10 @@ void UvConnection::on_read(ssize_t size, const char* data) {
   if (size == 0 || state_ == State::Closed) return;
   context_.delivered += 1;
   if (size > 0) {
+    const auto read_size = static_cast<size_t>(size);
+    if (read_size == UvContext::kReadBufferSize) yield();
     if (state_ != State::Open) return;  // flushed or cut: nobody listens any more
-    return context_.handler->on_received(id_, as_byte_view({data, static_cast<size_t>(size)}));
+    return context_.handler->on_received(id_, as_byte_view({data, read_size}));
   }
   if (size == UV_ENOBUFS) return;
   if (state_ == State::Flushing) {
@@ -140,34 +158,55 @@ void UvConnection::on_read(ssize_t size, const char* data) {
 
 void UvConnection::write(const SharedBytes& frame) {
   if (state_ != State::Open || shutdown_asked_ || write_failed_) return;
-  auto write = std::make_unique<WriteRequest>();
-  write->frame = frame;
-  write->request.data = write.get();
-  // uv_buf_t has no const; libuv only reads.
-  const uv_buf_t buffer = uv_buf_init(const_cast<char*>(frame->data()), static_cast<unsigned int>(frame->size()));
-  const auto written = [](uv_write_t* request, int status) {
-    const std::unique_ptr<WriteRequest> done(static_cast<WriteRequest*>(request->data));
-    auto* const self = static_cast<UvConnection*>(request->handle->data);
-    self->context_.guarded([self, status] { self->on_written(status); });
-  };
-  const int error = uv_write(&write->request, reinterpret_cast<uv_stream_t*>(&tcp_), &buffer, 1, written);
-  if (error != 0) return cut(StreamEnd::WriteFailed);
-  static_cast<void>(write.release());
+  std::string_view rest = *frame;
+  if (writes_ == 0) {
+    // uv_buf_t has no const; libuv only reads.
+    const uv_buf_t buffer = uv_buf_init(const_cast<char*>(rest.data()), static_cast<unsigned int>(rest.size()));
+    const int sent = uv_try_write(reinterpret_cast<uv_stream_t*>(&tcp_), &buffer, 1);
+    if (sent < 0 && sent != UV_EAGAIN) return note_write_failed();
+    rest.remove_prefix(static_cast<size_t>(std::max(sent, 0)));
+  }
+  backlog_.append(rest);
+  if (writes_ == 0 && !send_backlog()) return cut(StreamEnd::WriteFailed);
   if (unsent() > context_.options.send_queue_max) cut(StreamEnd::SlowReader);
 }
 
+bool UvConnection::send_backlog() {
+  if (backlog_.empty()) return true;
+  auto write = std::make_unique<WriteRequest>(std::move(backlog_));
+  const uv_buf_t buffer = uv_buf_init(write->bytes.data(), static_cast<unsigned int>(write->bytes.size()));
+  const auto written = [](uv_write_t* request, int status) {
+    const std::unique_ptr<WriteRequest> done(static_cast<WriteRequest*>(request->data));
+    auto* const self = static_cast<UvConnection*>(request->handle->data);
+    self->writes_ -= 1;
+    self->context_.guarded([self, status] { self->on_written(status); });
+  };
+  if (uv_write(&write->request, reinterpret_cast<uv_stream_t*>(&tcp_), &buffer, 1, written) != 0) return false;
+  static_cast<void>(write.release());
+  writes_ += 1;
+  return true;
+}
+
 void UvConnection::on_written(int status) {
-  if (status == 0 || state_ == State::Closed) return;
+  if (state_ == State::Closed) return;
+  if (status == 0) {
+    if (writes_ > 0 || state_ != State::Open || write_failed_) return;
+    if (!send_backlog()) cut(StreamEnd::WriteFailed);
+    return;
+  }
   if (state_ == State::Flushing) return close_handles();
-  if (state_ != State::Open || write_failed_) return;
-  // The peer is gone, but its last words may still lie in the receive buffer (a goodbye, most likely): the end is told
-  // when they are read. A socket with an error is readable at once; the timer is for the case that never should be.
+  if (state_ == State::Open && !write_failed_) note_write_failed();
+}
+
+// The peer is gone, but its last words may still lie in the receive buffer (a goodbye, most likely): the end is told
+// when they are read. A socket with an error is readable at once; the timer is for the case that never should be.
+void UvConnection::note_write_failed() {
   write_failed_ = true;
   start_timer(context_.options.flush_timeout);
 }
 
 size_t UvConnection::unsent() const {
-  return uv_stream_get_write_queue_size(reinterpret_cast<const uv_stream_t*>(&tcp_));
+  return uv_stream_get_write_queue_size(reinterpret_cast<const uv_stream_t*>(&tcp_)) + backlog_.size();
 }
 
 void UvConnection::close(StreamClose how) {
@@ -214,12 +253,12 @@ void UvConnection::shut_down() {
   if (shutdown_asked_) return;
   shutdown_asked_ = true;
   shutdown_.data = this;
-  const int error =
-      uv_shutdown(&shutdown_, reinterpret_cast<uv_stream_t*>(&tcp_), [](uv_shutdown_t* request, int status) {
-        auto* const self = static_cast<UvConnection*>(request->data);
-        self->context_.guarded([self, status] { self->on_shut_down(status); });
-      });
-  if (error != 0 && state_ == State::Flushing) close_handles();
+  const auto shut = [](uv_shutdown_t* request, int status) {
+    auto* const self = static_cast<UvConnection*>(request->data);
+    self->context_.guarded([self, status] { self->on_shut_down(status); });
+  };
+  const bool asked = send_backlog() && uv_shutdown(&shutdown_, reinterpret_cast<uv_stream_t*>(&tcp_), shut) == 0;
+  if (!asked && state_ == State::Flushing) close_handles();
 }
 
 void UvConnection::on_shut_down(int status) {

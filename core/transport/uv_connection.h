@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/time.h"
 #include "model/address.h"
+#include "transport/page_buffer.h"
 #include "transport/transport.h"
 
 namespace noex {
@@ -52,8 +53,13 @@ class UvConnection {
   void on_dial_timeout();
   void end_dial(std::string_view reason);
   [[nodiscard]] bool establish();
+  [[nodiscard]] bool start_reading();
+  void yield();
   void on_read(ssize_t size, const char* data);
   void on_written(int status);
+  void note_write_failed();
+  // Hands the backlog to libuv; false if that failed.
+  [[nodiscard]] bool send_backlog();
   void on_shut_down(int status);
   void on_timer();
   void on_handle_closed();
@@ -71,7 +77,9 @@ class UvConnection {
   uv_timer_t timer_{};  // the dial's time limit, then the flush's
   uv_connect_t connect_{};
   uv_shutdown_t shutdown_{};
-  int handles_ = 0;  // open libuv handles
+  int handles_ = 0;     // open libuv handles
+  int writes_ = 0;      // requests of libuv under way; each holds its bytes
+  PageBuffer backlog_;  // what waits behind them
   bool shutdown_asked_ = false;
   bool shutdown_done_ = false;
   bool peer_hung_up_ = false;

@@ -22,8 +22,12 @@ constexpr Duration kWaitMax = Duration::seconds(1);
 // How many polls in a row may deliver something before the time is declared come: peers that never stop sending cannot
 // stop our clock.
 constexpr int kExtraPollsMax = 16;
+// Nor for how long, where what they send takes time to read. Each poll reads from everybody who has sent something.
+constexpr Duration kExtraPollsTimeMax = Duration::milliseconds(200);
+constexpr int kExtraPollsMin = 2;
 // A poll that ended longer ago than this may have missed something: the process was stopped in between.
 constexpr Duration kPollAgeMax = Duration::milliseconds(20);
+constexpr Duration kBusyPollAgeMax = Duration::milliseconds(500);  // among polls that all deliver something
 
 constexpr Duration kBindLookupMax = Duration::seconds(5);
 
@@ -85,6 +89,7 @@ class UvTransport::Impl {
   bool base_closed_ = false;
   bool finishing_ = false;
   int extra_polls_ = 0;
+  Instant extra_polls_since_;
   Instant poll_began_;
 };
 
@@ -195,8 +200,15 @@ void UvTransport::Impl::on_check() {
   // Judged is only after a poll that began when the time had come, that found nothing, and that was just now: whatever
   // a peer had sent until then has been delivered.
   if (wake_at.is_never() || poll_began_ < wake_at || context.handler == nullptr) return;
-  const bool drained = context.delivered == 0 && boot_clock_now() - poll_began_ <= kPollAgeMax;
-  if (!drained && ++extra_polls_ < kExtraPollsMax) return;
+  const Instant now = boot_clock_now();
+  const Duration age = now - poll_began_;
+  const bool drained = context.delivered == 0 && age <= kPollAgeMax;
+  if (!drained) {
+    if (++extra_polls_ == 1) extra_polls_since_ = now;
+    const bool long_enough =
+        extra_polls_ > kExtraPollsMin && now - extra_polls_since_ >= kExtraPollsTimeMax && age <= kBusyPollAgeMax;
+    if (extra_polls_ < kExtraPollsMax && !long_enough) return;
+  }
   extra_polls_ = 0;
   wake_at = Instant::never();
   context.handler->on_wake();

@@ -25,6 +25,8 @@ constexpr size_t kClusterNameSizeMax = 255;
 // A parser that once read a large text is given back, so that an idle connection stays small.
 constexpr size_t kRetainedTextMax = 64 * 1024;
 constexpr size_t kQuotedMax = 64;
+// Twice as many as a node may know, and more than any list of ours holds.
+constexpr size_t kKnownNodesMax = 8192;
 
 template <size_t N>
 using Names = std::array<std::string_view, N>;
@@ -245,6 +247,7 @@ bool Reader::read_known_nodes(ondemand::value& value, Heartbeat* out) {
   if (value.get_array().get(list) != simdjson::SUCCESS) return invalid("knownNodes", "is no list");
   for (auto result : list) {
     if (result.error() != simdjson::SUCCESS) return broken(result.error());
+    if (out->known_nodes.size() + out->invalid_ids == kKnownNodesMax) continue;  // to the end of the list
     ondemand::value item = result.value_unsafe();
     std::string_view text;
     const simdjson::error_code error = item.get_string().get(text);

@@ -143,5 +143,28 @@ TEST(UvPacing, TalkThatNeverStopsCannotStopTheClock) {
   EXPECT_GT(harness.record().received[accepted].size(), 5u) << "they did talk";
 }
 
+TEST(UvPacing, AFloodThatTakesTimeToReadCannotStopTheClock) {
+  // Eight floods of which each buffer takes 10 ms to read.
+  TransportHarness harness;
+  const uint16_t port = harness.listen();
+  const std::string flood(size_t{2} << 20, 'x');
+  harness.set_on_received([](uint64_t) { std::this_thread::sleep_for(std::chrono::milliseconds(10)); });
+  std::vector<std::thread> flooders;
+  for (int i = 0; i < 8; ++i) {
+    flooders.emplace_back([&] { EXPECT_TRUE(RawSocket::connected(port).send(flood)); });
+  }
+  for (size_t round = 1; round <= 3; ++round) {
+    Instant due;
+    harness.on_loop([&](UvTransport& transport) {
+      due = transport.now().mono + Duration::milliseconds(5);
+      transport.wake_at(due);
+    });
+    ASSERT_TRUE(harness.wait([&](const auto& record) { return record.wakes.size() == round; }));
+    // Sixteen polls of thirty-two buffers of all would be forty seconds.
+    EXPECT_LT(harness.record().wakes.back() - due, Duration::seconds(2));
+  }
+  for (std::thread& flooder : flooders) flooder.join();
+}
+
 }  // namespace
 }  // namespace noex::test

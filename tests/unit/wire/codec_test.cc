@@ -445,7 +445,11 @@ TEST(Codec, HostileTextsEndInARefusal) {
   std::string many = "\"\"";
   for (int i = 0; i < 50'000; ++i) many += ",\"\"";
   const Message message = decoded(replaced(text_of(a_heartbeat()), "\"app2@192.168.1.2:4370\"", many));
-  EXPECT_EQ(std::get<Heartbeat>(message.payload).invalid_ids, 50'001u);
+  EXPECT_EQ(std::get<Heartbeat>(message.payload).invalid_ids, 8192u) << "the rest of a long list is passed over";
+  Heartbeat with_hello = a_heartbeat();
+  with_hello.hello = a_hello();
+  const Message able = decoded(replaced(text_of(with_hello), R"("caps":["a","b"])", "\"caps\":[" + many + "]"));
+  EXPECT_EQ(std::get<Heartbeat>(able.payload).hello->capabilities.size(), 50'001u);
 }
 
 // Random damage to good texts: whatever comes, the decoder answers, and it goes on working.
