@@ -84,7 +84,7 @@ DriverStats Driver::stats() const {
 void Driver::on_accepted(uint64_t connection, const Endpoint& remote, bool remote_is_local) {
   if (left_) return transport_.close(connection, StreamClose::Abort);
   const Now now = transport_.now();
-  const auto [position, inserted] = connections_.try_emplace(connection, &keys_);
+  const auto [position, inserted] = connections_.try_emplace(connection, &keys_, &buffers_);
   NOEX_CHECK(inserted);
   position->second.open = true;
   accepted_ += 1;
@@ -187,7 +187,7 @@ void Driver::execute(Effects& effects, Now now) {
 }
 
 void Driver::apply(Dial& dial) {
-  const bool inserted = connections_.try_emplace(dial.connection, &keys_).second;
+  const bool inserted = connections_.try_emplace(dial.connection, &keys_, &buffers_).second;
   NOEX_CHECK(inserted);
   transport_.dial(dial.connection, dial.endpoint);
 }

@@ -87,7 +87,7 @@ class Driver final : public TransportHandler {
 
  private:
   struct Connection {
-    explicit Connection(const SigningKeys* keys) : session(keys) {}
+    Connection(const SigningKeys* keys, SessionBuffers* buffers) : session(keys, buffers) {}
     Session session;
     Traffic traffic;
     bool open = false;     // false: a dial in progress
@@ -110,6 +110,7 @@ class Driver final : public TransportHandler {
   DriverObserver& observer_;
   const NodeId self_id_;
   const SigningKeys keys_;
+  SessionBuffers buffers_;
   Membership membership_;
   std::unordered_map<ConnectionId, Connection> connections_;
   Traffic totals_;

@@ -51,9 +51,18 @@ bool goes_on_after(RejectKind kind) { return kind == RejectKind::FrameSkipped ||
 
 }  // namespace
 
+struct SessionBuffers::State {
+  Decoder decoder;
+};
+
+SessionBuffers::SessionBuffers() : state_(std::make_unique<State>()) {}
+SessionBuffers::~SessionBuffers() = default;
+
 struct Session::State {
-  explicit State(const SigningKeys* signing_keys)
-      : keys(signing_keys != nullptr && !signing_keys->empty() ? signing_keys : nullptr) {}
+  State(const SigningKeys* signing_keys, SessionBuffers* shared_buffers)
+      : keys(signing_keys != nullptr && !signing_keys->empty() ? signing_keys : nullptr),
+        own_buffers(shared_buffers == nullptr ? std::make_unique<SessionBuffers>() : nullptr),
+        decoder((shared_buffers == nullptr ? *own_buffers : *shared_buffers).state_->decoder) {}
 
   SessionReject reject(RejectKind kind, std::string detail) {
     if (!goes_on_after(kind)) dead = true;
@@ -64,7 +73,8 @@ struct Session::State {
 
   const SigningKeys* keys;  // nullptr: no secret
   FrameReader reader{kUnidentifiedFrameMax, FrameReader::Oversize::Refuse};
-  Decoder decoder;
+  const std::unique_ptr<SessionBuffers> own_buffers;
+  Decoder& decoder;
   bool dead = false;
 };
 
@@ -93,7 +103,7 @@ SessionOutput Session::State::take_frame(std::string_view body) {
   return received;
 }
 
-Session::Session(const SigningKeys* keys) : state_(std::make_unique<State>(keys)) {}
+Session::Session(const SigningKeys* keys, SessionBuffers* buffers) : state_(std::make_unique<State>(keys, buffers)) {}
 Session::~Session() = default;
 Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;

@@ -28,11 +28,27 @@ struct SessionReject {
 
 using SessionOutput = std::variant<SessionMessage, SessionReject>;
 
+// What reading a frame needs and a connection between two frames does not: the parser and its buffers. The sessions of
+// one thread share one, so that a connection stays small.
+class SessionBuffers {
+ public:
+  SessionBuffers();
+  ~SessionBuffers();
+  SessionBuffers(const SessionBuffers&) = delete;
+  SessionBuffers& operator=(const SessionBuffers&) = delete;
+
+ private:
+  friend class Session;
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
 // The reading side of one connection.
 class Session {
  public:
   // `keys` is borrowed and outlives the session; null or empty = no secret (signatures are then ignored).
-  explicit Session(const SigningKeys* keys);
+  // `buffers` is borrowed likewise; null = the session has its own.
+  explicit Session(const SigningKeys* keys, SessionBuffers* buffers = nullptr);
   ~Session();
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;

@@ -10,7 +10,7 @@ namespace noex {
 namespace {
 
 // A buffer that once held a large frame is given back, so that an idle connection stays small.
-constexpr size_t kRetainedBufferMax = 64 * 1024;
+constexpr size_t kRetainedBufferMax = 4 * 1024;
 
 // What else could have dialled us, by the first four bytes. As a length each of them is far over the protocol's
 // maximum.

@@ -299,5 +299,26 @@ TEST(Session, AnySplitGivesTheSameMessages) {
   }
 }
 
+TEST(Session, SeveralShareTheBuffersFrameByFrame) {
+  const SigningKeys keys(std::vector<std::string_view>{"secret"});
+  SessionBuffers buffers;
+  Session one(&keys, &buffers);
+  Session other(&keys, &buffers);
+  Heartbeat beat;
+  beat.node.id = *NodeId::parse("a@127.0.0.1:5001");
+  for (int i = 0; i < 500; ++i) beat.known_nodes.push_back(*NodeId::create("n", "10.0.0.1", 1000 + i));
+  const SharedBytes long_frame = encode_frame(beat.node.id, 1, beat, &keys);
+  beat.known_nodes.resize(1);
+  const SharedBytes short_frame = encode_frame(beat.node.id, 2, beat, &keys);
+  const ByteView long_bytes = as_byte_view(*long_frame);
+  std::vector<SessionOutput> outputs;
+  one.receive(long_bytes.first(1000), outputs);
+  other.receive(as_byte_view(*short_frame), outputs);
+  one.receive(long_bytes.subspan(1000), outputs);
+  ASSERT_EQ(outputs.size(), 2u);
+  EXPECT_EQ(std::get<Heartbeat>(std::get<SessionMessage>(outputs[0]).message.payload).known_nodes.size(), 1u);
+  EXPECT_EQ(std::get<Heartbeat>(std::get<SessionMessage>(outputs[1]).message.payload).known_nodes.size(), 500u);
+}
+
 }  // namespace
 }  // namespace noex
