@@ -97,15 +97,16 @@ void Membership::Machine::make_room_for_unproven() {
 // ----------------------------------------------------------------------------------------------------------------
 // sending, times, ends
 
-void Membership::Machine::send_hello(ConnectionId to, const Nonce& nonce, const std::optional<Nonce>& echo) {
+void Membership::Machine::send_hello(const Connection& connection, const std::optional<Nonce>& echo) {
   Hello hello;
   hello.incarnation = self_.incarnation;
-  hello.nonce = nonce;
+  hello.nonce = connection.nonce;
   hello.echo = echo;
   hello.interval_ms = static_cast<uint32_t>(config_.heartbeat_interval.ms());
   hello.cluster = config_.cluster_name;
   if (config_.heartbeat_miss_threshold == 1) hello.capabilities.emplace_back(kBeatsTwice);
-  send_extension(to, std::move(hello));
+  if (connection.outbound && connection.has_list) hello.capabilities.emplace_back(kHasList);
+  send_extension(connection.id, std::move(hello));
 }
 
 void Membership::Machine::send_extension(ConnectionId to, Hello hello) {

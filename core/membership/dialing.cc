@@ -237,6 +237,7 @@ void Membership::Machine::dial(Target& target, const Endpoint& endpoint) {
   connection.state = ConnectionState::Dialing;
   connection.remote = endpoint;
   connection.target = target.id;
+  connection.has_list = target.named_in_answer && target.attempt == 0;
   target.connections.push_back(id);
   endpoints_in_use_.insert(endpoint);
   ++dials_in_progress_;

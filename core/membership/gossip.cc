@@ -17,6 +17,12 @@ constexpr Duration kFirstDialDelay = Duration::milliseconds(50);
 // Bound on the work that one frame full of invented ids can cause in a full table.
 constexpr size_t kEvictionsPerFrame = 64;
 
+// More additions than this at once, and each need not tell everybody: when many come up everywhere, everybody would
+// tell everybody of everybody. A few hear of them all, whoever they connect to learns it from there, and the turns of
+// the steady beats leave nobody out.
+constexpr size_t kAdditionsForAll = 32;
+constexpr size_t kAdditionsAudience = 8;
+
 // A few witnesses suffice to say that somebody is still connected to an id.
 constexpr size_t kVouchersMax = 4;
 
@@ -28,6 +34,13 @@ bool is_loopback_host(const NodeId& id) {
 }
 
 }  // namespace
+
+// Leaves `count` of the list, by chance.
+void Membership::Machine::choose(std::vector<ConnectionId>& list, size_t count) {
+  count = std::min(count, list.size());
+  for (size_t i = 0; i < count; ++i) std::swap(list[i], list[i + rng_.below(list.size() - i)]);
+  list.resize(count);
+}
 
 Heartbeat Membership::Machine::heartbeat() const {
   Heartbeat beat;
@@ -59,9 +72,12 @@ void Membership::Machine::beat() {
   send.to = audience();
   if (send.to.empty()) return;
   Heartbeat payload = heartbeat();
-  // The next ids in turn, from where the last beat ended.
+  // The next ids in turn, from where the last beat ended. Each node begins at a place of its own, so that all together
+  // have named everybody after one beat.
   const size_t wanted = std::min(limits_.gossip_per_beat, connected_count_);
-  auto member = members_.upper_bound(gossip_cursor_);
+  auto member = gossip_cursor_.empty()
+                    ? std::next(members_.begin(), static_cast<ptrdiff_t>(rng_.below(members_.size())))
+                    : members_.upper_bound(gossip_cursor_);
   for (size_t looked_at = 0; looked_at < members_.size() && payload.known_nodes.size() < wanted;
        ++looked_at, ++member) {
     if (member == members_.end()) member = members_.begin();
@@ -84,6 +100,7 @@ void Membership::Machine::flush_gossip() {
   gossip_adds_.clear();
   // With one peer there is nobody to tell about it.
   if (adds.empty() || send.to.size() < 2) return;
+  if (adds.size() > kAdditionsForAll) choose(send.to, kAdditionsAudience);
   Heartbeat payload = heartbeat();
   size_t bytes = 0;
   for (NodeId& id : adds) {
@@ -99,12 +116,14 @@ void Membership::Machine::flush_gossip() {
   emit(std::move(send));
 }
 
-// Sent even when it is empty: the peer that dialled us takes its first list as the answer and dials those ids at once.
-void Membership::Machine::send_full_list(const Connection& connection) {
+// The whole list, but for the peer itself and what `known` names already: in as many frames as the limit asks for, in
+// one at least if `even_empty`.
+void Membership::Machine::send_list(const Connection& connection, const std::unordered_set<std::string_view>& known,
+                                    bool even_empty) {
   Heartbeat payload = heartbeat();
   size_t bytes = 0;
   for (const auto& [id, member] : members_) {
-    if (member.status != NodeStatus::Connected || id == connection.peer) continue;
+    if (member.status != NodeStatus::Connected || id == connection.peer || known.contains(id.text())) continue;
     bytes += id.text().size() + 3;
     if (bytes > limits_.gossip_bytes_max) {
       emit(Send{{connection.id}, payload});
@@ -113,13 +132,29 @@ void Membership::Machine::send_full_list(const Connection& connection) {
     }
     payload.known_nodes.push_back(id);
   }
-  emit(Send{{connection.id}, std::move(payload)});
+  if (even_empty || !payload.known_nodes.empty()) emit(Send{{connection.id}, std::move(payload)});
+}
+
+// Sent even when it is empty: the peer that dialled us takes its first list as the answer and dials those ids at once.
+void Membership::Machine::send_full_list(const Connection& connection) { send_list(connection, {}, true); }
+
+// The dialler's part, once it has the answer: what that lacked. Of two that know much the same, as in a cluster that
+// starts all at once, only one sends a long list.
+void Membership::Machine::send_difference(const Connection& connection, const std::vector<NodeId>& answer) {
+  std::unordered_set<std::string_view> known;
+  known.reserve(answer.size());
+  for (const NodeId& id : answer) known.insert(id.text());
+  send_list(connection, known, false);
 }
 
 void Membership::Machine::learn(const Connection& connection, const Member& teacher, const std::vector<NodeId>& ids) {
   // On a connection that we dialled, the list that follows the hello (or, from a peer without hello, its first beat) is
   // the answer.
-  const bool answer = connection.outbound && connection.frames == (connection.has_hello ? 2u : 1u);
+  const bool answer = connection.outbound &&
+                      (connection.has_hello ? connection.frames == 2 && !connection.has_list : connection.frames == 1);
+  // A spare that is being closed needs none: the connection that replaces it has an exchange of its own.
+  if (answer && connection.has_hello && connection.state == ConnectionState::Confirmed)
+    send_difference(connection, ids);
   size_t evictions_left = kEvictionsPerFrame;
   for (const NodeId& id : ids) learn_one(connection, teacher, id, answer, evictions_left);
 }
@@ -156,9 +191,13 @@ void Membership::Machine::learn_one(const Connection& connection, const Member& 
     member->teacher = teacher.id;
     ++never_up_by_teacher_[teacher.id];
     want_dial(*member, when);
+    if (answer && !is_seed(id)) targets_.at(member->target).named_in_answer = true;
   } else if (answer && !is_seed(id) && member->target != 0) {
     Target& target = targets_.at(member->target);
-    if (target.phase == Phase::Idle && target.attempt == 0 && target.due > when) schedule(target, when);
+    if (target.phase == Phase::Idle && target.attempt == 0 && target.due > when) {
+      schedule(target, when);
+      target.named_in_answer = true;
+    }
   }
   const auto voucher = std::find_if(member->vouchers.begin(), member->vouchers.end(),
                                     [&teacher](const Voucher& v) { return v.teacher == teacher.id; });

@@ -70,8 +70,11 @@ void Membership::Machine::identify(Connection& connection, const MessageReceived
   connection.has_hello = true;
   connection.incarnation = *hello->incarnation;
   connection.peer_interval_ms = hello->interval_ms.value_or(0);
-  connection.peer_beats_twice =
-      std::find(hello->capabilities.begin(), hello->capabilities.end(), kBeatsTwice) != hello->capabilities.end();
+  const auto says = [&list = hello->capabilities](const char* ability) {
+    return std::find(list.begin(), list.end(), ability) != list.end();
+  };
+  connection.peer_beats_twice = says(kBeatsTwice);
+  if (!connection.outbound) connection.has_list = says(kHasList);
   connection.peer_nonce = hello->nonce;
   const ConnectionId id = connection.id;
   admit(connection);
@@ -120,6 +123,12 @@ void Membership::Machine::identify_reference(Connection& connection, const Messa
       return;
     }
     if (message.timestamp < member->newest_timestamp - kReplayToleranceMs) {
+      // Its clock may have been set back while it was away. On a connection that we dial no replay is possible, so there
+      // it can be met again.
+      if (member->status != NodeStatus::Connected && member->target == 0) {
+        member->left = false;
+        want_dial(*member, clock_ + config_.heartbeat_interval / 2);
+      }
       reject(connection, RejectKind::Replayed, "an old first frame of '" + message.from.text() + "'");
       return;
     }
@@ -149,7 +158,10 @@ void Membership::Machine::identify_reference(Connection& connection, const Messa
     return;
   }
   const ConnectionId id = connection.id;
-  if (!connection.outbound) send_hello(id, self_.nonce(), std::nullopt);
+  if (!connection.outbound) {
+    connection.nonce = self_.nonce();
+    send_hello(connection, std::nullopt);
+  }
   confirm(connection);
   Connection* still = find_connection(id);
   if (still == nullptr || still->state != ConnectionState::Confirmed) return;
@@ -185,7 +197,7 @@ void Membership::Machine::admit(Connection& connection) {
   }
   leave_unidentified(connection, ConnectionState::Identified);
   connection.nonce = self_.nonce();
-  send_hello(connection.id, connection.nonce, connection.peer_nonce);
+  send_hello(connection, connection.peer_nonce);
 }
 
 // Two incarnations of one id: the one that we are connected to is asked for a sign of life.
@@ -282,7 +294,8 @@ void Membership::Machine::confirm(Connection& connection) {
     end_dialling(*member);
   }
   arm_member(*member);
-  send_full_list(connection);
+  // To one with hello the dialler sends its part when it has the answer: see learn().
+  if (connection.outbound ? !connection.has_hello : !connection.has_list) send_full_list(connection);
   resolve_duplicates(*member);
   limit_connections(*member);
 }

@@ -18,6 +18,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "membership/membership.h"
@@ -44,6 +45,8 @@ class Membership::Machine {
   // A node with threshold 1 beats twice an interval, and says so: with another such node one interval without a beat is
   // a miss.
   static constexpr const char* kBeatsTwice = "beats_twice";
+  // In a dialler's hello: the list that named the peer to it is so fresh that neither needs to send another.
+  static constexpr const char* kHasList = "has_list";
 
   enum class TimerKind { Beat, GossipFlush, Join, Connection, Member, Target };
   struct Timer {
@@ -75,6 +78,7 @@ class Membership::Machine {
     Incarnation incarnation = 0;
     uint32_t peer_interval_ms = 0;
     bool peer_beats_twice = false;
+    bool has_list = false;            // the dialler said that it needs no list
     Nonce nonce;                      // ours: what the peer must echo
     std::optional<Nonce> peer_nonce;  // to echo, while Held
     uint64_t confirmed_order = 0;
@@ -130,8 +134,9 @@ class Membership::Machine {
     std::string host;
     uint16_t port = 0;
     bool seed = false;
-    std::string text;  // for messages
-    int priority = 1;  // 0 seeds, 1 members, 2 members of a teacher who named too many unreachable ones
+    bool named_in_answer = false;  // by a list that was just given to us: it is dialled at once
+    std::string text;              // for messages
+    int priority = 1;              // 0 seeds, 1 members, 2 members of a teacher who named too many unreachable ones
     int attempt = 0;
     int hung_up = 0;        // how often in a row the connection was closed on our hello
     int quick_attempt = 0;  // tries in the first moments of this node
@@ -193,7 +198,7 @@ class Membership::Machine {
   void receive_confirmed(Connection& connection, const Message& message);
   void refuse(Connection& connection, Refusal refusal, RejectKind kind, ErrorKind error, const std::string& message);
   void reject(Connection& connection, RejectKind kind, const std::string& detail);
-  void send_hello(ConnectionId to, const Nonce& nonce, const std::optional<Nonce>& echo);
+  void send_hello(const Connection& connection, const std::optional<Nonce>& echo);
   void send_extension(ConnectionId to, Hello hello);
   [[nodiscard]] bool same_process(const Member& member, const Connection& connection) const;
   [[nodiscard]] bool same_run(const Connection& a, const Connection& b) const;
@@ -259,12 +264,15 @@ class Membership::Machine {
   // --- gossip.cc
   void beat();
   void flush_gossip();
+  void send_list(const Connection& connection, const std::unordered_set<std::string_view>& known, bool even_empty);
   void send_full_list(const Connection& connection);
+  void send_difference(const Connection& connection, const std::vector<NodeId>& answer);
   void learn(const Connection& connection, const Member& teacher, const std::vector<NodeId>& ids);
   void learn_one(const Connection& connection, const Member& teacher, const NodeId& id, bool answer,
                  size_t& evictions_left);
   [[nodiscard]] Heartbeat heartbeat() const;
   [[nodiscard]] std::vector<ConnectionId> audience() const;
+  void choose(std::vector<ConnectionId>& list, size_t count);
 
   // --- report.cc
   void report(ErrorKind kind, std::string message, const NodeId& node, const Endpoint* remote);

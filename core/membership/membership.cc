@@ -151,7 +151,7 @@ void Membership::Machine::handle(const ConnectionOpened& event) {
   connection->remote_is_local = event.remote_is_local;
   connection->silent_at = clock_ + limits_.join_silence_max;
   connection->nonce = self_.nonce();
-  send_hello(connection->id, connection->nonce, std::nullopt);
+  send_hello(*connection, std::nullopt);
   set_expiry(*connection, clock_ + identification_time());
 }
 
