@@ -205,6 +205,12 @@ class NodeProcess:
         self.tell("view")
         return self.wait("view", timeout, mark=mark, expected="its view")
 
+    def stats(self, timeout: float = 15.0) -> Event:
+        """Its statistics, as getStats() gives them, in Python's names. Of the Python and the Node program."""
+        mark = self.mark()
+        self.tell("stats")
+        return self.wait("stats", timeout, mark=mark, expected="its statistics")
+
     def connected(self, timeout: float = 15.0) -> set[str]:
         return {node["id"] for node in self.view(timeout)["nodes"] if node["status"] == "connected"}
 

@@ -1,4 +1,4 @@
-// A node of the demo and of the mesh tests, in Node: says what happens as JSON lines, takes `view`, `stop` and `block SECONDS` on
+// A node of the demo and of the mesh tests, in Node: says what happens as JSON lines, takes `view`, `stats`, `stop` and `block SECONDS` on
 // stdin. The end of stdin is a stop: a worker does not outlive the program that started it.
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
@@ -36,6 +36,13 @@ function view() {
   say('view', { self: Cluster.getLocalNodeId(), status: Cluster.getStatus(), nodes });
 }
 
+/** The numbers under the names that the other languages give them. */
+function stats() {
+  const { peers, rejectedByKind, ...numbers } = Cluster.getStats();
+  const snake = ([name, value]) => [name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), value];
+  say('stats', { ...Object.fromEntries(Object.entries(numbers).map(snake)), rejected_by_kind: rejectedByKind });
+}
+
 await Cluster.start({
   nodeName: options.name,
   host: options.host,
@@ -50,6 +57,7 @@ const commands = createInterface({ input: process.stdin });
 commands.on('line', (line) => {
   const [command, argument] = line.trim().split(' ');
   if (command === 'view') view();
+  else if (command === 'stats') stats();
   else if (command === 'block') block(Number(argument));
   else if (command === 'stop') commands.close();
 });

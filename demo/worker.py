@@ -1,10 +1,12 @@
 """A node of the demo and of the mesh tests, in Python with asyncio: says what happens as JSON lines, takes `view`,
-`stop` and `block SECONDS` on stdin. The end of stdin is a stop: a worker does not outlive the program that started it.
+`stats`, `stop` and `block SECONDS` on stdin. The end of stdin is a stop: a worker does not outlive the program that
+started it.
 """
 
 import argparse
 import asyncio
 import ctypes
+import dataclasses
 import json
 import os
 import sys
@@ -34,6 +36,13 @@ def view() -> None:
     say("view", self=Cluster.get_local_node_id(), status=Cluster.get_status(), nodes=nodes)
 
 
+def stats() -> None:
+    present = Cluster.get_stats()
+    numbers = {field.name: getattr(present, field.name) for field in dataclasses.fields(present)}
+    del numbers["peers"]
+    say("stats", **{**numbers, "rejected_by_kind": dict(present.rejected_by_kind)})
+
+
 def block(seconds: float) -> None:
     """Holds the GIL, as a long call into an extension module does: not even another Python thread runs."""
     end = time.monotonic() + seconds
@@ -49,6 +58,8 @@ async def commands() -> None:
     while line := (await reader.readline()).decode().split():
         if line[0] == "view":
             view()
+        elif line[0] == "stats":
+            stats()
         elif line[0] == "block":
             block(float(line[1]))
         elif line[0] == "stop":
