@@ -22,7 +22,7 @@ Payload heartbeat_of(const FrameSpec& spec, const World& world) {
   hello.echo = spec.echo;
   if (spec.kind == FrameSpec::Kind::Refusal && !hello.refused) hello.refused = Refusal::Full;
   if (spec.kind == FrameSpec::Kind::Hello) {
-    hello.incarnation = spec.run == 3 ? world.incarnation() : Incarnation{spec.run} + 7;
+    hello.incarnation = spec.run == 3 ? world.incarnation() : 1000 * Incarnation{spec.run} + 7;
     hello.interval_ms = spec.interval_ms;
     hello.cluster = spec.cluster;
     if (spec.beats_twice) hello.capabilities.emplace_back("beats_twice");

@@ -47,7 +47,7 @@ class World final : private Transport, private DriverObserver {
   // Time goes by, and the driver is woken whenever it wants to be, but at most `wakes_max` times. Returns how often.
   size_t live(Duration duration, size_t wakes_max);
   // Time goes by and nobody runs: the process was stopped.
-  void sleep(Duration duration) { now_ = now_ + duration; }
+  void sleep(Duration duration);
   void wake();
   void step_clock(int64_t unix_ms) { unix_offset_ms_ += unix_ms; }
   void set_process_count(int64_t count);
@@ -117,6 +117,7 @@ class World final : private Transport, private DriverObserver {
   void judge_silence() const;
   void read_own(Stream& stream, const Message& message);
   [[nodiscard]] bool is_proven(const NodeId& id) const;
+  [[nodiscard]] bool is_reference(const NodeId& id) const;
   [[nodiscard]] std::vector<uint64_t> streams(bool open) const;
   [[nodiscard]] std::optional<size_t> place_of(uint64_t connection) const;
   [[nodiscard]] Stream& stream_of(uint64_t connection, const char* what);
