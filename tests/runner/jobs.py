@@ -30,6 +30,7 @@ class Job:
     env: dict[str, str] = field(default_factory=dict)
     cwd: Path = ROOT
     may_be_empty: bool = False  # one shard of several may be left without a test
+    shows_output: bool = False  # what it printed are figures for whoever reads the run
 
     @property
     def title(self) -> str:
@@ -190,6 +191,9 @@ class Scheduler:
         counts = f"{good} passed" + (f", {bad} failed" if bad else "")
         left = len(self.waiting) + len(self.running)
         print(f"{mark} {result.job.title:<44} {counts:<24} {result.seconds:6.1f} s   {left} to go", flush=True)
+        if result.job.shows_output and not bad:
+            for line in result.log.read_text(errors="replace").splitlines()[1:]:
+                print(f"    {line}", flush=True)
         if bad:
             for case in result.cases:
                 if not case.passed:

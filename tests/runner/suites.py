@@ -239,6 +239,7 @@ def correctness(build: Path) -> list[Job]:
     return [
         *gtest_jobs("unit", build),
         *gtest_jobs("sim", build),
+        *mass_start_jobs(build, 300),
         *gtest_jobs("cluster", build),
         *capi_jobs(build),
         *pytest_jobs("tidy", build, cost=2),
@@ -274,6 +275,13 @@ def sanitized_interpreters(build: Path) -> list[Job]:
     ]
 
 
+def mass_start_jobs(build: Path, nodes: int = 1000) -> list[Job]:
+    """Very many nodes in the simulator, all at once: full mesh within five virtual seconds. Its figures are shown."""
+    program = build / "tests" / "noex_mass_start"
+    command: list[str | Path] = [program, "--nodes", str(nodes), "--limit", "5", "--beats", "1"]
+    return [Job("sim", f"mass-start-{nodes}", command, cost=2, time_limit=1500, shows_output=True)]
+
+
 def everything(fuzz_seconds: int) -> list[list[Job]]:
     """What `./dev test --all` runs, in stages: a sanitizer's load does not disturb the tests of the real thing."""
     release = ROOT / "build" / "release"
@@ -288,6 +296,7 @@ def everything(fuzz_seconds: int) -> list[list[Job]]:
     )
     stages.append(
         [
+            *mass_start_jobs(release),
             *sanitized(ROOT / "build" / "asan", "asan-"),
             *sanitized(ROOT / "build" / "tsan", "tsan-"),
             *fuzz_jobs(fuzz_seconds),
