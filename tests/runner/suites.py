@@ -239,7 +239,7 @@ def correctness(build: Path) -> list[Job]:
     return [
         *gtest_jobs("unit", build),
         *gtest_jobs("sim", build),
-        *mass_start_jobs(build, 300),
+        *mass_start_jobs(build, 200),
         *gtest_jobs("cluster", build),
         *capi_jobs(build),
         *pytest_jobs("tidy", build, cost=2),
