@@ -69,28 +69,36 @@ class NodeProcess:
         port: int,
         seeds: Sequence[str] = (),
         *,
-        host: str = "127.0.0.1",
+        host: str | None = "127.0.0.1",
+        address: str = "127.0.0.1",
+        launcher: Sequence[str] = (),
+        pass_fds: Sequence[int] = (),
         secret: str | None = None,
         interval: int = 1000,
         threshold: int = 3,
         options: Sequence[str] = (),
-        environment: Mapping[str, str] | None = None,
+        environment: Mapping[str, str | None] | None = None,
         on_event: Callable[["NodeProcess", Event], None] | None = None,
     ) -> None:
+        """`host` None leaves the choice to the library, `address` is what its id must then say; `launcher` goes before
+        the command and must become it (exec), so that the process is the node; a variable that is None is unset."""
         self.language = language
         self.name = name
         self.port = port
-        self.id = f"{name}@127.0.0.1:{port}"
+        self.id = f"{name}@[{address}]:{port}" if ":" in address else f"{name}@{address}:{port}"
         self.events: list[Event] = []
         self.said: list[str] = []  # every line, as it came
         self.frozen = False
         self.on_event = on_event
         self._changed = threading.Condition()
-        argv = [*command_line(language), "--name", name, "--host", host, "--port", str(port)]
+        argv = [*command_line(language), "--name", name, "--port", str(port)]
+        if host is not None:
+            argv += ["--host", host]
         for seed in seeds:
             argv += ["--seed", seed]
         argv += ["--interval", str(interval), "--threshold", str(threshold), *options]
-        env = {**os.environ, "NOEX_ADVERTISE_HOST": "127.0.0.1", "PYTHONUNBUFFERED": "1", **(environment or {})}
+        wanted = {**os.environ, "NOEX_ADVERTISE_HOST": "127.0.0.1", "PYTHONUNBUFFERED": "1", **(environment or {})}
+        env = {key: value for key, value in wanted.items() if value is not None}
         env.pop("NOEX_CLUSTER_SECRET", None)
         if secret is not None:
             env["NOEX_CLUSTER_SECRET"] = secret
@@ -98,8 +106,9 @@ class NodeProcess:
             raise Expected(f"there is no {argv[0]}: ./dev build makes it")
         self.started_at = time.monotonic()
         self.process = subprocess.Popen(
-            argv,
+            [*launcher, *argv],
             env=env,
+            pass_fds=pass_fds,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -7,7 +7,7 @@ import { Cluster } from 'noex-cluster';
 const { values: options } = parseArgs({
   options: {
     name: { type: 'string' },
-    host: { type: 'string', default: '127.0.0.1' },
+    host: { type: 'string' },
     port: { type: 'string', default: 'auto' },
     seed: { type: 'string', multiple: true, default: [] },
     interval: { type: 'string', default: '5000' },

@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Any
 
-from noex_cluster import Cluster, ClusterConfig
+from noex_cluster import Cluster
 
 
 def say(event: str, **fields: Any) -> None:
@@ -23,7 +23,7 @@ def say(event: str, **fields: Any) -> None:
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--name", required=True)
-    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--host")
     parser.add_argument("--port", default="auto", type=lambda text: text if text == "auto" else int(text))
     parser.add_argument("--seed", action="append", default=[])
     parser.add_argument("--interval", type=int, default=5000)
@@ -75,7 +75,7 @@ async def main(options: argparse.Namespace) -> None:
     Cluster.on_status_change(
         lambda status: say("status", status=status, node=Cluster.get_local_node_id() if status == "running" else None)
     )
-    config = ClusterConfig(
+    await Cluster.start(
         node_name=options.name,
         host=options.host,
         port=options.port,
@@ -84,7 +84,6 @@ async def main(options: argparse.Namespace) -> None:
         heartbeat_interval_ms=options.interval,
         heartbeat_miss_threshold=options.threshold,
     )
-    await Cluster.start(config)
     await commands()
     await Cluster.stop()
 
