@@ -191,7 +191,7 @@ void Membership::Machine::end_connection(Connection& connection, std::optional<C
   Member* member = find_member(ended.peer);
   if (member == nullptr) return;
   if (ended.state >= ConnectionState::Confirmed) {
-    member_lost_connection(*member, ended.id, why);
+    member_lost_connection(*member, ended, why);
   } else if (!member->bereaved_until.is_never() && member->active == 0 && !waking_ &&
              ended.state == ConnectionState::Identified && !is_being_confirmed(*member)) {
     // The connection that was to replace the lost one is gone as well.

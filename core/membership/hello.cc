@@ -123,8 +123,8 @@ void Membership::Machine::identify_reference(Connection& connection, const Messa
       return;
     }
     if (message.timestamp < member->newest_timestamp - kReplayToleranceMs) {
-      // Its clock may have been set back while it was away. On a connection that we dial no replay is possible, so there
-      // it can be met again.
+      // Its clock may have been set back while it was away. On a connection that we dial no replay is possible, so
+      // there it can be met again.
       if (member->status != NodeStatus::Connected && member->target == 0) {
         member->left = false;
         want_dial(*member, clock_ + config_.heartbeat_interval / 2);
@@ -383,6 +383,8 @@ void Membership::Machine::receive_confirmed(Connection& connection, const Messag
     refresh_active(member);
     if (member.status == NodeStatus::Connected) {
       // The peer came back on another of its connections first. This one lives as well, and may be the one it keeps.
+      member.bereaved_until = Instant::never();
+      arm_member(member);
       resolve_duplicates(member);
     } else {
       bring_up(member, connection);

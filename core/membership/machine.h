@@ -82,7 +82,8 @@ class Membership::Machine {
     Nonce nonce;                      // ours: what the peer must echo
     std::optional<Nonce> peer_nonce;  // to echo, while Held
     uint64_t confirmed_order = 0;
-    uint32_t frames = 0;  // valid frames received
+    uint32_t frames = 0;          // valid frames received
+    bool closed_by_peer = false;  // the end of its stream was read
     Instant last_frame_at;
     Instant silent_at = Instant::never();   // dialled: silent so long that start() need not wait
     Instant expires_at = Instant::never();  // end of identification, of staleness, of draining
@@ -223,7 +224,7 @@ class Membership::Machine {
   void bring_up(Member& member, Connection& connection);
   void bring_down(Member& member, DownReason reason, std::string evidence);
   void refresh_active(Member& member);
-  void member_lost_connection(Member& member, ConnectionId connection, const std::string& why);
+  void member_lost_connection(Member& member, const Connection& ended, const std::string& why);
   void discard_connections_of(Member& member);
   [[nodiscard]] bool is_being_confirmed(const Member& member) const;
   void member_timer(Member& member);

@@ -169,9 +169,9 @@ bool Membership::Machine::is_being_confirmed(const Member& member) const {
   });
 }
 
-void Membership::Machine::member_lost_connection(Member& member, ConnectionId connection, const std::string& why) {
-  std::erase(member.connections, connection);
-  if (member.active == connection) refresh_active(member);
+void Membership::Machine::member_lost_connection(Member& member, const Connection& ended, const std::string& why) {
+  std::erase(member.connections, ended.id);
+  if (member.active == ended.id) refresh_active(member);
   if (member.status != NodeStatus::Connected || member.active != 0) return;  // others live, or nothing was left to lose
   if (member.challenge.has_value()) {
     // That answers the question: the newcomer is the next run.
@@ -181,9 +181,10 @@ void Membership::Machine::member_lost_connection(Member& member, ConnectionId co
     admit_held(id);
     return;
   }
-  if (is_being_confirmed(member)) {
-    // The peer has closed the older of two connections; the frame that confirms the newer one is under way.
-    member.bereaved_until = member.last_frame_at + member.timeout;
+  // Who closes the older of two connections lives, and speaks on the newer. That one may be new, and the frame that
+  // confirms it under way; or it fell silent, and the older was heard again first.
+  if (is_being_confirmed(member) || (ended.closed_by_peer && member.shown_hello && !member.connections.empty())) {
+    member.bereaved_until = (ended.closed_by_peer ? clock_ : member.last_frame_at) + member.timeout;
     arm_member(member);
     return;
   }

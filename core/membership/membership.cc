@@ -200,6 +200,7 @@ void Membership::Machine::handle(const ConnectionClosed& event) {
   switch (event.cause) {
     case CloseCause::EndOfStream:
       why = "closed by the peer (FIN)";
+      connection->closed_by_peer = true;
       break;
     case CloseCause::Reset:
       why = "reset by the peer (RST)";

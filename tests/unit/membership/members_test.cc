@@ -183,6 +183,45 @@ TEST(Down, EachSilentConnectionLivesAgainWithItsFirstFrame) {
   EXPECT_FALSE(node.sent(newer).empty());
 }
 
+// The same, and the end of the older comes before a word on the newer.
+TEST(Down, WhoClosesTheOlderOfTwoSilentOnesSpeaksOnTheNewer) {
+  for (const bool speaks : {true, false}) {
+    Script node;
+    const ConnectionId older = node.join(kA);
+    const ConnectionId newer = node.join(kA);
+    node.run(3'001);
+    node.take();
+    node.beat(older, kA);
+    node.step(ConnectionClosed{older, CloseCause::EndOfStream});
+    EXPECT_EQ(node.events(), Lines{"up a@127.0.0.1:5001"});
+    node.take();
+    node.run(2'999);
+    EXPECT_EQ(node.events(), Lines{}) << "it lived a moment ago";
+    if (speaks) {
+      node.beat(newer, kA);
+      node.take();
+      node.run(2'900);
+      EXPECT_EQ(node.events(), Lines{});
+      EXPECT_FALSE(node.sent(newer).empty());
+    } else {
+      node.run(2);
+      EXPECT_EQ(node.events(), Lines{"down a@127.0.0.1:5001 connection_closed"});
+    }
+  }
+}
+
+TEST(Down, AllConnectionsThatEndAreADownAtOnce) {
+  Script node;
+  const ConnectionId older = node.join(kA);
+  const ConnectionId newer = node.join(kA);
+  node.run(3'001);
+  node.beat(older, kA);
+  node.take();
+  node.step(ConnectionClosed{older, CloseCause::EndOfStream});
+  node.step(ConnectionClosed{newer, CloseCause::EndOfStream});
+  EXPECT_EQ(node.events(), Lines{"down a@127.0.0.1:5001 connection_closed"});
+}
+
 TEST(Down, ASilentConnectionGoesAfterAMinute) {
   Script node;
   const ConnectionId connection = node.join(kA);
