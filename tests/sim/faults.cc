@@ -306,6 +306,11 @@ void Scenario::end_reference(Rng& rng) {
   if (references_.empty()) return crash(rng);
   ReferenceModel& reference = *references_[rng.below(references_.size())];
   if (!reference.is_running()) return;
+  if (rng.chance(0.3)) {
+    const NodeId& victim = simulation_->id(pick_node(rng));
+    tell(std::string(reference.id().name()) + " says goodbye for " + std::string(victim.name()));
+    return reference.slander(victim);
+  }
   const bool politely = rng.chance(0.5);
   tell((politely ? "stops " : "kills ") + std::string(reference.id().name()));
   // After its goodbye nobody dials it, and it dials its seeds only once: it starts again when all is over (trouble()).

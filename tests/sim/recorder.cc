@@ -40,7 +40,33 @@ bool Recorder::lost_connection_to(ProcessId peer, Instant since) const {
   return found != last_loss_.end() && found->second >= since;
 }
 
-void Recorder::note_stream_end(ProcessId peer) { last_loss_[peer] = network_.now(); }
+void Recorder::note_stream_end(ProcessId peer, StreamEndCause cause) {
+  last_loss_[peer] = network_.now();
+  if (cause == StreamEndCause::PeerClosed) {
+    closed_by_peer_.insert(peer);
+  } else {
+    closed_by_peer_.erase(peer);
+  }
+}
+
+std::optional<Instant> Recorder::last_close_by(ProcessId peer) const {
+  if (!closed_by_peer_.contains(peer)) return std::nullopt;
+  return last_loss_.at(peer);
+}
+
+std::optional<Instant> Recorder::first_frame_from(ProcessId peer) const {
+  const auto found = first_frame_.find(peer);
+  if (found == first_frame_.end()) return std::nullopt;
+  return found->second;
+}
+
+bool Recorder::has_dialled(const Endpoint& endpoint, Instant since) const {
+  const auto last = last_dial_.find(endpoint);
+  if (last != last_dial_.end() && last->second >= since) return true;
+  return std::any_of(connections_.begin(), connections_.end(), [&](const auto& entry) {
+    return entry.first % 2 == 1 && entry.second.endpoint == endpoint && entry.second.heard.frames() == 0;
+  });
+}
 
 void Recorder::note_arrival(ProcessId peer, StreamId stream, int end, std::string_view bytes) {
   FrameCounter& counter = arriving_[{stream, end}];
@@ -82,6 +108,8 @@ void Recorder::dial(uint64_t connection, const Endpoint& endpoint) {
     fail("dials with the used number " + std::to_string(connection));
   if (dialing_.contains(endpoint)) fail("dials " + endpoint.to_string() + " while a dial to it is in progress");
   dialing_.insert(endpoint);
+  last_dial_[endpoint] = network_.now();
+  if (on_dial) on_dial(endpoint);
   connections_[connection] = Connection{State::Dialing, endpoint, {}, {}, {}};
   below_.dial(connection, endpoint);
 }
@@ -156,6 +184,7 @@ void Recorder::on_received(uint64_t connection, ByteView bytes) {
   Connection& read = found->second;
   if (read.heard.feed(as_text(bytes)) > 0 && read.peer) {
     read.heard_at = last_frame_[*read.peer] = network_.now();
+    first_frame_.try_emplace(*read.peer, network_.now());
     if (is_proven(connection, read.heard)) last_deliverable_frame_[*read.peer] = network_.now();
   }
   handler_->on_received(connection, bytes);

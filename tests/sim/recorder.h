@@ -45,6 +45,9 @@ class Recorder final : public Transport, public TransportHandler {
   // When the last one was read, or else reached this machine: it could have been heard. Without first frames on
   // accepted connections: until a dialler has echoed, its words prove nothing.
   [[nodiscard]] std::optional<Instant> last_deliverable_frame_from(ProcessId peer) const;
+  [[nodiscard]] std::optional<Instant> first_frame_from(ProcessId peer) const;
+  // Whether `endpoint` was dialled at `since` or later, or is still being asked who it is.
+  [[nodiscard]] bool has_dialled(const Endpoint& endpoint, Instant since) const;
   // Whether a connection to `peer` ended at `since` or later, by no doing of this node's.
   [[nodiscard]] bool lost_connection_to(ProcessId peer, Instant since) const;
   // Whether a connection to `peer` is open here, or one that can be read and written, on which it has shown that it is
@@ -55,8 +58,11 @@ class Recorder final : public Transport, public TransportHandler {
   [[nodiscard]] uint64_t connections_ever() const { return used_.size(); }
   // Whether this node closed such a connection to `peer` in the callback that is running.
   [[nodiscard]] bool has_just_closed(ProcessId peer) const { return just_closed_.contains(peer); }
-  void note_stream_end(ProcessId peer);
+  // When the last one ended, if it was the process at the other end that closed it: it lived then.
+  [[nodiscard]] std::optional<Instant> last_close_by(ProcessId peer) const;
+  void note_stream_end(ProcessId peer, StreamEndCause cause);
   void note_arrival(ProcessId peer, StreamId stream, int end, std::string_view bytes);
+  std::function<void(const Endpoint& endpoint)> on_dial;
   // Looks at each frame that the node writes, once however many receivers it has.
   std::function<void(std::string_view frame)> on_frame;
 
@@ -112,7 +118,10 @@ class Recorder final : public Transport, public TransportHandler {
   std::map<std::pair<StreamId, int>, FrameCounter> arriving_;
   std::set<ProcessId> just_closed_;
   SharedBytes last_written_;
+  std::unordered_map<ProcessId, Instant> first_frame_;
   std::unordered_map<ProcessId, Instant> last_loss_;
+  std::set<ProcessId> closed_by_peer_;
+  std::map<Endpoint, Instant> last_dial_;
   int64_t wake_second_ = 0;
   int wakes_in_second_ = 0;
   bool waking_ = false;

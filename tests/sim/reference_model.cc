@@ -34,17 +34,15 @@ void ReferenceModel::start() {
   transport_ = simulation_.network().start_process(options_.host);
   transport_->set_handler(this);
   ++generation_;
-  past_.push_back(std::make_unique<Life>(Life{id_,
-                                              0,
-                                              transport_->process(),
-                                              simulation_.now(),
-                                              Instant::never(),
-                                              false,
-                                              options_.interval,
-                                              options_.threshold,
-                                              {}}));
+  Life& life = *past_.emplace_back(std::make_unique<Life>());
+  life.id = id_;
+  life.process = transport_->process();
+  life.started = simulation_.now();
+  life.interval = options_.interval;
+  life.threshold = options_.threshold;
   simulation_.foreign_lives_.push_back(past_.back().get());
   started_unix_ms_ = transport_->now().unix_ms;
+  past_.back()->says_it_began = static_cast<Incarnation>(started_unix_ms_);
   simulation_.say(id_, "starts (reference)");
   NOEX_CHECK(transport_->listen("0.0.0.0", options_.port).ok());
   // Its first heartbeat to a seed cannot be built while it is still starting.

@@ -322,6 +322,8 @@ void Scenario::keep_peace() {
   // A name is looked up again after the longest delay, and then the answers that nobody has been met at are dialled
   // once more; so is a seed of which it is not known yet who answers there.
   const bool odd_seeds = topology_ == Topology::Names || topology_ == Topology::Aliases;
+  // Who was only heard of and cannot be met is said to be refused, after a timeout and the next attempt.
+  if (someone_dead_for_good_) sim.run_for(timeout_max_ + reconnect_max_ + kDialTimeout);
   if (odd_seeds) sim.run_for(2 * reconnect_max_ + 2 * kDialTimeout);
   const size_t events = sim.event_count();
   const size_t said = downs_said_by_references();

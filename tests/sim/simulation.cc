@@ -22,9 +22,9 @@ Simulation::Simulation(uint64_t seed, const NetworkSettings& settings) : rng_(se
     const auto found = recorders_.find(to);
     if (found != recorders_.end()) found->second->note_arrival(from, stream, end, bytes);
   };
-  network_.on_stream_end = [this](ProcessId process, uint64_t, ProcessId peer, StreamEndCause) {
+  network_.on_stream_end = [this](ProcessId process, uint64_t, ProcessId peer, StreamEndCause cause) {
     const auto found = recorders_.find(process);
-    if (found != recorders_.end()) found->second->note_stream_end(peer);
+    if (found != recorders_.end()) found->second->note_stream_end(peer, cause);
   };
   network_.at(Instant() + kAuditInterval, [this] { audit(); });
 }
@@ -86,16 +86,27 @@ void Simulation::start(size_t index) {
   Run& run = *node.runs.back();
   run.transport = network_.start_process(spec.host);
   const Now now = run.transport->now();
-  run.life = Life{node.id, rng_.next() | 1, run.transport->process(), now.mono, Instant::never(),
-                  false,   spec.interval,   spec.threshold,           {}};
+  run.life.id = node.id;
+  run.life.incarnation = rng_.next() | 1;
+  run.life.process = run.transport->process();
+  run.life.started = now.mono;
+  run.life.interval = spec.interval;
+  run.life.threshold = spec.threshold;
   run.awake_since = now.mono;
-  run.witness = std::make_unique<Witness>(run.life, *this);
+  run.witness = std::make_unique<Witness>(run.life, *this, spec.reconnect_base, [seeds = spec.seeds](const NodeId& id) {
+    // Also under another name at its address, or by a name that may lead to anybody.
+    const std::string address = id.text().substr(id.text().find('@'));
+    return std::any_of(seeds.begin(), seeds.end(), [&](const std::string& seed) {
+      return seed.find('@') == std::string::npos || seed.ends_with(address);
+    });
+  });
   Run* const self = &run;
   run.recorder = std::make_unique<Recorder>(
       network_, *run.transport, [this, self](const std::string& what) { fail(self->life.id, what); },
       [this, self] {
         self->witness->check_view();
-        if (self->invariants.due(8 * self->witness->up_count())) self->driver->membership().check_invariants();
+        const size_t known = self->witness->table()->nodes.size();
+        if (self->invariants.due(known * known / 4)) self->driver->membership().check_invariants();
         const Instant deadline = self->driver->membership().deadline();
         if (self->recorder->waking() && !self->driver->has_left() && deadline <= network_.now()) {
           fail(self->life.id, "a Tick at its deadline did not move the deadline");
@@ -106,6 +117,7 @@ void Simulation::start(size_t index) {
                                             [this, self](const std::string& what) { fail(self->life.id, what); });
   run.witness->on_event = [self](const Notification& event) { self->listener->push(event); };
   run.recorder->on_frame = [self](std::string_view frame) { self->witness->check_frame(frame); };
+  run.recorder->on_dial = [self](const Endpoint& endpoint) { self->witness->check_dial(endpoint); };
   run.traffic_since = now.mono;
   take_event(self, spec.event_pace);
   run.witness->set_recorder(run.recorder.get());
@@ -166,7 +178,10 @@ void Simulation::leave(size_t index) {
   node.stopping = true;
   run.life.left = true;
   run.recorder->stop_listening();
+  const uint64_t before = network_.counters(run.life.process).frames_written;
+  const size_t peers = run.driver->stats().membership.connected;
   run.driver->leave();
+  if (peers > 0 && network_.counters(run.life.process).frames_written == before) fail(node.id, "left without a word");
   if (!run.witness->has_left()) fail(node.id, "did not leave at once");
   await_flush(index, &run, network_.now() + kFlushMax);
 }
@@ -254,6 +269,7 @@ void Simulation::audit() {
     const size_t index = audited_++ % nodes_.size();
     if (!is_running(index) || is_frozen(index)) continue;
     run(index).witness->check_freshness(run(index).awake_since);
+    run(index).witness->check_dialling(run(index).awake_since);
     check_traffic(run(index));
   }
   network_.at(network_.now() + kAuditInterval, [this] { audit(); });
@@ -346,9 +362,17 @@ const Life* Simulation::find_life(const NodeId& id, Incarnation incarnation) con
       if (run->life.incarnation == incarnation) return &run->life;
     }
   }
-  const auto foreign =
-      std::find_if(foreign_lives_.rbegin(), foreign_lives_.rend(), [&](const Life* life) { return life->id == id; });
+  constexpr int64_t kTolerance = 50;  // its two readings of the clock
+  const auto foreign = std::find_if(foreign_lives_.rbegin(), foreign_lives_.rend(), [&](const Life* life) {
+    const int64_t apart = static_cast<int64_t>(life->says_it_began) - static_cast<int64_t>(incarnation);
+    return life->id == id && (incarnation == 0 || (-kTolerance <= apart && apart <= kTolerance));
+  });
   return foreign == foreign_lives_.rend() ? nullptr : *foreign;
+}
+
+bool Simulation::believes_connected(const Life& peer, ProcessId process) const {
+  const auto found = recorders_.find(peer.process);
+  return found != recorders_.end() && found->second->has_proven_connection_to(process, Instant());
 }
 
 bool Simulation::has_rival(const Life& life) const {

@@ -119,6 +119,7 @@ class Simulation final : public Truth {
   [[nodiscard]] Instant now() const override { return network_.now(); }
   [[nodiscard]] const Life* find_life(const NodeId& id, Incarnation incarnation) const override;
   [[nodiscard]] bool has_rival(const Life& life) const override;
+  [[nodiscard]] bool believes_connected(const Life& peer, ProcessId process) const override;
   [[nodiscard]] Duration lateness_max() const override { return network_.settings().wake_late_max; }
   void say(const NodeId& who, const std::string& what) override;
   void fail(const NodeId& who, const std::string& what) override;

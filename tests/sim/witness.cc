@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <set>
+#include <utility>
 
 namespace noex::sim {
 namespace {
@@ -11,6 +11,8 @@ namespace {
 constexpr Duration kFreshnessSlack = Duration::milliseconds(5);
 // An up follows a frame at once, or the end of a challenge, which takes a heartbeat interval.
 constexpr Duration kUpSlack = Duration::milliseconds(200);
+// Two targets with one address take turns of 100 ms; timers fire a little late.
+constexpr Duration kDialSlack = Duration::milliseconds(300);
 constexpr size_t kNodesMax = 4096;
 
 }  // namespace
@@ -47,6 +49,7 @@ void Witness::on_table(const std::shared_ptr<const NodeTable>& table) {
     const bool is_listed = std::any_of(table->nodes.begin(), table->nodes.end(),
                                        [&](const NodeEntry& entry) { return entry.id() == alias.first; });
     if (is_listed) fail("lists the alias " + alias.first.text());
+    if (ever_up_.contains(alias.first)) fail("takes " + alias.first.text() + " for an alias, which was up itself");
   }
 }
 
@@ -76,7 +79,10 @@ void Witness::note(const NodeUp& up) {
   if (id == life_.id) return fail("reports itself up");
   Standing& standing = standings_[id];
   if (standing.up) fail("reports " + id.text() + " up twice");
-  standing = {true, true, up.node.incarnation, truth_.now(), truth_.find_life(id, up.node.incarnation)};
+  const Standing before = std::exchange(
+      standing,
+      {true, true, up.node.incarnation, truth_.now(), truth_.find_life(id, up.node.incarnation), std::nullopt, {}});
+  ever_up_.insert(id);
   ++up_count_;
   changed_ = true;
   if (up.node.status != NodeStatus::Connected) fail("reports an up with a status that is not connected");
@@ -92,7 +98,20 @@ void Witness::note(const NodeUp& up) {
   }
   // What a dead process sent may still arrive, and is believed until its end arrives, too.
   if (!recorder_->is_connected_to(life->process)) fail("reports " + id.text() + " up without a connection to it");
+  judge_replacement(id, before, *life);
   if (on_event) on_event(up);
+}
+
+// Of two processes under one id the living one stays: it is asked, and has a heartbeat interval to answer.
+void Witness::judge_replacement(const NodeId& id, const Standing& before, const Life& life) {
+  const Life* const former = before.life;
+  if (former == nullptr || former == &life || !former->ended.is_never() || former->incarnation == 0) return;
+  if (before.down != DownReason::ConnectionClosed || before.down_at != truth_.now()) return;
+  if (recorder_->lost_connection_to(former->process, before.since)) return;
+  const auto heard = recorder_->first_frame_from(life.process);
+  if (!heard || truth_.now() - *heard < life_.interval) {
+    fail("takes another process for " + id.text() + " without having asked the one that is up");
+  }
 }
 
 void Witness::note(const NodeDown& down) {
@@ -110,6 +129,8 @@ void Witness::note(const NodeDown& down) {
   if (!standing.up) return fail("reports " + down.id.text() + " down, which was not up");
   judge(down, standing);
   standing.up = false;
+  standing.down = down.reason;
+  standing.down_at = truth_.now();
   --up_count_;
   changed_ = true;
   if (on_event) on_event(down);
@@ -138,6 +159,10 @@ void Witness::judge(const NodeDown& down, const Standing& standing) {
         fail("reports connection_closed for " + down.id.text() + ", with which no connection ended");
       } else if (recorder_->has_proven_connection_to(life->process, standing.since)) {
         fail("reports connection_closed for " + down.id.text() + ", with which another connection is open");
+      } else if (const auto closed = recorder_->last_close_by(life->process);
+                 closed && now - *closed < timeout_towards(*life) && truth_.believes_connected(*life, life_.process)) {
+        // It had a timeout from then on to speak on the other.
+        fail("reports connection_closed for " + down.id.text() + ", which only closed one of two");
       }
       return;
     case DownReason::GracefulShutdown:
@@ -178,7 +203,7 @@ void Witness::check_view() {
     }
   }
   timed_out_.clear();
-  if (!changed_ || table_ == nullptr || !views_.due(table_->nodes.size())) return;
+  if (!changed_ || table_ == nullptr || !views_.due(table_->nodes.size() * table_->nodes.size() / 16)) return;
   changed_ = false;
   size_t connected = 0;
   for (const NodeEntry& entry : table_->nodes) {
@@ -194,14 +219,40 @@ void Witness::check_view() {
   if (connected != up_count_) fail("shows fewer nodes connected than its events say");
 }
 
+void Witness::check_dial(const Endpoint& endpoint) {
+  for (const auto& [id, standing] : standings_) {
+    if (standing.up || standing.down != DownReason::GracefulShutdown || standing.life == nullptr || is_seed_(id))
+      continue;
+    if (truth_.now() - standing.down_at >= timeout_towards(*standing.life)) continue;
+    if (id.port() != endpoint.port || IpAddress::parse(id.host()) != endpoint.ip) continue;
+    const bool is_anybody_else = std::any_of(table_->nodes.begin(), table_->nodes.end(), [&](const NodeEntry& entry) {
+      return entry.id() != id && entry.id().host() == id.host() && entry.id().port() == id.port();
+    });
+    if (!is_anybody_else) fail("dials " + id.text() + ", which has just said goodbye");
+  }
+}
+
+void Witness::check_dialling(Instant awake_since) {
+  if (left_) return;
+  for (const auto& [id, standing] : standings_) {
+    if (standing.up || !standing.down || *standing.down == DownReason::GracefulShutdown) continue;
+    const std::optional<IpAddress> ip = IpAddress::parse(id.host());
+    const Duration lost_for = truth_.now() - std::max(standing.down_at, awake_since);
+    if (!ip || lost_for < reconnect_base_ + kDialSlack) continue;
+    if (!recorder_->has_dialled(Endpoint{*ip, id.port()}, standing.down_at)) {
+      fail("does not dial " + id.text() + ", which is down for " + seconds(lost_for) + " s");
+    }
+  }
+}
+
 void Witness::check_freshness(Instant awake_since) {
   if (left_) return;
   for (const auto& [id, standing] : standings_) {
     if (!standing.up) continue;
     const Life* const life = standing.life;
     if (life == nullptr) continue;
-    const Instant last =
-        std::max({recorder_->last_frame_from(life->process).value_or(Instant()), awake_since, standing.since});
+    const Instant last = std::max({recorder_->last_frame_from(life->process).value_or(Instant()), awake_since,
+                                   standing.since, recorder_->last_close_by(life->process).value_or(Instant())});
     const Duration silence = truth_.now() - last;
     if (silence > timeout_towards(*life) + truth_.lateness_max() + kFreshnessSlack) {
       fail("still says that " + id.text() + " is up, which has been silent for " + seconds(silence) +

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -28,6 +29,7 @@ struct Life {
   Duration interval;
   int64_t threshold = 0;
   std::vector<std::pair<Instant, Instant>> pauses;  // frozen or asleep; `never` while it lasts
+  Incarnation says_it_began = 0;                    // a model of the reference: by its clock, in milliseconds
 };
 
 // What the witness asks the simulation.
@@ -35,11 +37,13 @@ class Truth {
  public:
   virtual ~Truth() = default;
   [[nodiscard]] virtual Instant now() const = 0;
-  // The life that this id and incarnation are; for a model of the reference the latest of that id. nullptr: nobody
-  // ever.
+  // The life that this id and incarnation are; for a model of the reference the latest of that id that says it began
+  // about then. nullptr: nobody ever.
   [[nodiscard]] virtual const Life* find_life(const NodeId& id, Incarnation incarnation) const = 0;
   // Whether another process under the same id lived beside it: who is meant by that id was in doubt.
   [[nodiscard]] virtual bool has_rival(const Life& life) const = 0;
+  // Whether `peer` lives and holds a connection to `process` that it takes for a good one.
+  [[nodiscard]] virtual bool believes_connected(const Life& peer, ProcessId process) const = 0;
   // How much later than it was due anything may happen: timers fire late.
   [[nodiscard]] virtual Duration lateness_max() const = 0;
   virtual void say(const NodeId& who, const std::string& what) = 0;
@@ -69,7 +73,9 @@ struct SeenEvent {
 
 class Witness final : public DriverObserver {
  public:
-  Witness(const Life& life, Truth& truth) : life_(life), truth_(truth) {}
+  // `reconnect_base`: when the node is to dial somebody again whom it lost. `is_seed`: whom it dials in any case.
+  Witness(const Life& life, Truth& truth, Duration reconnect_base, std::function<bool(const NodeId&)> is_seed)
+      : life_(life), truth_(truth), reconnect_base_(reconnect_base), is_seed_(std::move(is_seed)) {}
   void set_recorder(const Recorder* recorder) { recorder_ = recorder; }
   // Told of each up and down of another node, after it was judged.
   std::function<void(const Notification& notification)> on_event;
@@ -81,6 +87,10 @@ class Witness final : public DriverObserver {
   void check_view();
   // Each frame that the node writes: it names those who are up now, and speaks of no end but its own.
   void check_frame(std::string_view frame);
+  // Each address that the node dials: nobody runs after those who have just said goodbye.
+  void check_dial(const Endpoint& endpoint);
+  // At any moment: whoever is down without a goodbye is being dialled.
+  void check_dialling(Instant awake_since);
   // At any moment: whoever is still said to be up has spoken lately. `awake_since`: when this process last went on
   // after a stop.
   void check_freshness(Instant awake_since);
@@ -102,11 +112,14 @@ class Witness final : public DriverObserver {
     Incarnation incarnation = 0;
     Instant since;
     const Life* life = nullptr;  // who it was at the last up
+    std::optional<DownReason> down;
+    Instant down_at;
   };
 
   void note(const NodeUp& up);
   void note(const NodeDown& down);
   void judge(const NodeDown& down, const Standing& standing);
+  void judge_replacement(const NodeId& id, const Standing& before, const Life& life);
   [[nodiscard]] Duration timeout_towards(const Life& other) const;
   // At least so much of the time since `since` this node must have noticed as its own pause.
   [[nodiscard]] Duration own_pause(Instant since) const;
@@ -114,6 +127,9 @@ class Witness final : public DriverObserver {
 
   const Life& life_;
   Truth& truth_;
+  const Duration reconnect_base_;
+  const std::function<bool(const NodeId&)> is_seed_;
+  std::set<NodeId> ever_up_;
   const Recorder* recorder_ = nullptr;
   std::shared_ptr<const NodeTable> table_;
   std::map<NodeId, Standing> standings_;
