@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -43,11 +44,25 @@ def print_slowest(results: list[Result]) -> None:
         print(f"  {seconds:7.1f} s  {name}")
 
 
+def print_skipped(results: list[Result]) -> None:
+    """What was not run, and why: one line for each reason of a suite."""
+    reasons = Counter(
+        (result.job.suite, case.message.strip() or "no reason given")
+        for result in results
+        for case in result.cases
+        if case.passed and case.skipped
+    )
+    if reasons:
+        print("\nSkipped:")
+    for (suite, reason), count in sorted(reasons.items()):
+        print(f"  {suite}: {count} test{'s' if count > 1 else ''}: {reason}")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="suites (unit, python, ...) or suite/file")
     parser.add_argument(
-        "--all", action="store_true", help="also sanitizers, fuzzers, the bindings against the .so, install"
+        "--all", action="store_true", help="also sanitizers, fuzzers, net, the bindings against the .so, install"
     )
     parser.add_argument("--build", default="build/release", help="the build folder whose programs are run")
     parser.add_argument("--fuzz-seconds", type=int, default=20)
@@ -71,6 +86,7 @@ def main() -> int:
     skipped = sum(case.skipped for case in cases)
 
     print_slowest(results)
+    print_skipped(results)
     if failed or failed_suites:
         print("\nFailed:")
         for result, case in failed:

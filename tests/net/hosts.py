@@ -10,9 +10,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "mesh"))
 
 from harness import LANGUAGES, Event, Mesh, NodeProcess, SideBySide, hold
-from network import Host, Link, Network, between
-
-__all__ = ["HEAL", "PORT", "HostMesh", "Scenes", "between", "hold", "others_of"]
+from network import Host, Link, Network
 
 PORT = 4369  # the default: each host is a machine of its own
 INTERVAL = 1.0
@@ -44,9 +42,11 @@ class HostMesh(Mesh):
         self.places[node] = host
         return node
 
-    def start_all(self, seeds: Sequence[str] | None = None, **options: Any) -> list[NodeProcess]:
+    def start_all(
+        self, seeds: Sequence[str] | None = None, hosts: Sequence[Host] | None = None, **options: Any
+    ) -> list[NodeProcess]:
         """One node on each host, the languages in turn; the seeds are the first two, if none are named."""
-        hosts = self.network.hosts
+        hosts = self.network.hosts if hosts is None else hosts
         named = [spell(hosts[0]), spell(hosts[1])] if seeds is None else list(seeds)
         nodes = [
             self.spawn_on(host, LANGUAGES[index % len(LANGUAGES)], named, **options) for index, host in enumerate(hosts)
@@ -56,8 +56,9 @@ class HostMesh(Mesh):
             assert running["node"] == node.id, "it found another address than its own"
         return nodes
 
-    def start_full(self, seeds: Sequence[str] | None = None, **options: Any) -> list[NodeProcess]:
-        nodes = self.start_all(seeds, **options)
+    def start_full(self, *which: Any, **options: Any) -> list[NodeProcess]:
+        """start_all(), and everyone has found everyone."""
+        nodes = self.start_all(*which, **options)
         self.wait_full(nodes, HEAL + BUSY)
         self.assert_agreed(nodes)
         return nodes
@@ -106,13 +107,34 @@ def wait_down(pairs: Iterable[Pair], marks: Mapping[NodeProcess, int], since: fl
 
 
 def assert_stories(
-    nodes: Sequence[NodeProcess], marks: Mapping[NodeProcess, int], told: Mapping[Pair, list[str]]
+    nodes: Sequence[NodeProcess], marks: Mapping[NodeProcess, int], told: Mapping[Pair, Sequence[str]]
 ) -> None:
-    """Each of `told` is exactly what the first of the pair said of the second, and about no other pair a word was said."""
+    """What is `told` of a pair is exactly what the first said of the second; of other pairs nothing was said."""
     for observer in nodes:
         for peer in others_of(nodes, observer):
             said = words(story(observer, peer.id, marks[observer]))
-            assert said == told.get((observer, peer), []), f"{observer.name} of {peer.name}"
+            assert said == list(told.get((observer, peer), ())), f"{observer.name} of {peer.name}"
+
+
+def cut_and_heal(mesh: HostMesh, nodes: list[NodeProcess], silent: set[Pair], down: set[Pair]) -> None:
+    """Cuts so that the first of each pair of `silent` does not hear the second. The pairs of `down` must say so."""
+    marks = mesh.marks()
+    began = time.monotonic()
+    mesh.network.cut(mesh.links(silent))
+    took = wait_down(down, marks, began, "heartbeat_timeout")
+    assert took[0] > INTERVAL * (THRESHOLD - 1.5), "silence of less than the timeout was taken for death"
+    hold(2 * INTERVAL, nodes)
+    for node in nodes:
+        gone = {peer.id for observer, peer in down if observer is node}
+        assert node.connected() == {other.id for other in others_of(nodes, node)} - gone, node.name
+    assert_stories(nodes, marks, dict.fromkeys(down, ("heartbeat_timeout",)))
+
+    mesh.network.heal()
+    healed = mesh.wait_full(nodes, HEAL + BUSY)
+    hold((THRESHOLD + 1) * INTERVAL, nodes)  # whoever came back stays
+    assert_stories(nodes, marks, dict.fromkeys(down, ("heartbeat_timeout", "up")))
+    mesh.assert_agreed(nodes)
+    tell(f"down after {took[0]:.1f}-{took[-1]:.1f} s, healed in {healed:.1f} s")
 
 
 class Scenes(SideBySide):

@@ -13,7 +13,7 @@ class Case:
     passed: bool
     seconds: float = 0.0
     skipped: bool = False
-    message: str = ""
+    message: str = ""  # of one that failed; of one that was skipped, the reason
 
 
 def from_gtest(report: Path, log: Path) -> list[Case]:
@@ -47,14 +47,16 @@ def from_junit(report: Path) -> list[Case]:
     cases = []
     for test in ElementTree.parse(report).iter("testcase"):
         problems = [child for child in test if child.tag in ("failure", "error")]
+        skipped = test.find("skipped")
         name = "::".join(part for part in (test.get("classname", ""), test.get("name", "")) if part)
         cases.append(
             Case(
                 name,
                 not problems,
                 float(test.get("time", 0)),
-                test.find("skipped") is not None,
-                "\n".join(problem.text or problem.get("message", "") for problem in problems),
+                skipped is not None,
+                "\n".join(problem.text or problem.get("message", "") for problem in problems)
+                or (skipped.get("message", "") if skipped is not None else ""),
             )
         )
     return cases

@@ -187,8 +187,9 @@ class Scheduler:
         self.said_at = time.monotonic()
         bad = sum(not case.passed for case in result.cases)
         good = sum(case.passed and not case.skipped for case in result.cases)
-        mark = self.paint("✗", 31) if bad else self.paint("✓", 32)
-        counts = f"{good} passed" + (f", {bad} failed" if bad else "")
+        skipped = sum(case.passed and case.skipped for case in result.cases)
+        mark = self.paint("✗", 31) if bad else self.paint("✓", 32) if good or not skipped else self.paint("-", 33)
+        counts = f"{good} passed" + (f", {bad} failed" if bad else "") + (f", {skipped} skipped" if skipped else "")
         left = len(self.waiting) + len(self.running)
         print(f"{mark} {result.job.title:<44} {counts:<24} {result.seconds:6.1f} s   {left} to go", flush=True)
         if result.job.shows_output and not bad:

@@ -294,7 +294,7 @@ def mass_start_jobs(build: Path, nodes: int = 1000) -> list[Job]:
 def everything(fuzz_seconds: int) -> list[list[Job]]:
     """What `./dev test --all` runs, in stages: a sanitizer's load does not disturb the tests of the real thing."""
     release = ROOT / "build" / "release"
-    stages = [correctness(release)]
+    stages = [correctness(release), net_jobs(release)]
     tree = module_tree(ROOT / "build" / "shared")
     stages.append(
         [
@@ -314,10 +314,17 @@ def everything(fuzz_seconds: int) -> list[list[Job]]:
     return stages
 
 
+def net_jobs(build: Path) -> list[Job]:
+    """Hosts as network namespaces. They wait for real timeouts beside each other, with little else on the machine."""
+    return pytest_jobs("net", build)
+
+
 def extra(name: str, fuzz_seconds: int) -> list[Job]:
     """Suites that run only when they are named."""
     if name == "fuzz":
         return fuzz_jobs(fuzz_seconds)
+    if name == "net":
+        return net_jobs(ROOT / "build" / "release")
     if name == "install":
         return pytest_jobs("install", ROOT / "build" / "release", cost=2, time_limit=900)
     return []
