@@ -115,6 +115,12 @@ bool Membership::Machine::satisfied(const Target& target) {
 // attempts
 
 void Membership::Machine::pump_dials() {
+  while (!ready_names_.empty() && member_queries_.size() < limits_.member_lookups_max) {
+    Target& target = targets_.at(std::get<2>(*ready_names_.begin()));
+    ready_names_.erase(ready_names_.begin());
+    target.phase = Phase::Idle;
+    begin_attempt(target);
+  }
   while (!ready_.empty() && dials_in_progress_ < limits_.dials_max) {
     Target& target = targets_.at(std::get<2>(*ready_.begin()));
     ready_.erase(ready_.begin());
@@ -137,8 +143,15 @@ void Membership::Machine::begin_attempt(Target& target) {
   target.unreachable = true;
   target.candidates = literal_candidates(target);
   if (target.candidates.empty() && !IpAddress::parse(target.host).has_value()) {
+    // Names that somebody invented may take the resolver seconds each: they do not stand before those of seeds.
+    if (!target.seed && member_queries_.size() >= limits_.member_lookups_max) {
+      target.phase = Phase::Queued;
+      ready_names_.insert({target.priority, target.queued_at, target.id});
+      return;
+    }
     target.phase = Phase::Resolving;
     target.query = next_query_++;
+    if (!target.seed) member_queries_.insert(target.query);
     emit(Resolve{target.query, target.host});
     return;
   }
@@ -170,6 +183,7 @@ std::vector<Endpoint> Membership::Machine::literal_candidates(const Target& targ
 }
 
 void Membership::Machine::handle(const Resolved& event) {
+  member_queries_.erase(event.query);
   for (auto& [id, target] : targets_) {
     if (target.phase != Phase::Resolving || target.query != event.query) continue;
     target.phase = Phase::Dialing;
@@ -396,7 +410,10 @@ void Membership::Machine::answered_by_self(Target& target, const Connection& dia
 
 // Back to idle. Dials in progress are cancelled; connections that are open go on for themselves.
 void Membership::Machine::finish_attempt(Target& target) {
-  if (target.phase == Phase::Queued) ready_.erase({target.priority, target.queued_at, target.id});
+  if (target.phase == Phase::Queued) {
+    ready_.erase({target.priority, target.queued_at, target.id});
+    ready_names_.erase({target.priority, target.queued_at, target.id});
+  }
   target.phase = Phase::Idle;
   target.query = 0;
   target.candidates.clear();

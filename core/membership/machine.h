@@ -307,6 +307,8 @@ class Membership::Machine {
   std::map<NodeId, size_t> never_up_by_teacher_;
   std::multiset<Endpoint> endpoints_in_use_;  // dialled, and nobody identified there yet
   std::set<std::tuple<int, Instant, TargetId>> ready_;
+  std::set<std::tuple<int, Instant, TargetId>> ready_names_;  // of those, members whose name waits to be looked up
+  std::set<QueryId> member_queries_;                          // look-ups under way, seeds' not among them
   std::set<TargetId> hungry_;              // nameless seeds in an attempt with addresses that found no room yet
   std::deque<ConnectionId> unidentified_;  // accepted, in order of age; may hold ids that are gone
   size_t unidentified_count_ = 0;

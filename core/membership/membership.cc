@@ -342,7 +342,8 @@ void Membership::Machine::check_invariants() const {
   }
   for (const auto& [id, target] : targets_) {
     for (const ConnectionId connection : target.connections) NOEX_CHECK(connections_.at(connection).target == id);
-    NOEX_CHECK((target.phase == Phase::Queued) == ready_.contains({target.priority, target.queued_at, id}));
+    NOEX_CHECK((target.phase == Phase::Queued) == (ready_.contains({target.priority, target.queued_at, id}) ||
+                                                   ready_names_.contains({target.priority, target.queued_at, id})));
     NOEX_CHECK(target.seed || members_.contains(*target.expected));
     // Every seed is dialled for ever: it is waiting, at work, or satisfied.
     if (target.phase != Phase::Idle) NOEX_CHECK(target.due.is_never());

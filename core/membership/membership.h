@@ -23,6 +23,7 @@ struct MembershipLimits {
   size_t unidentified_max = 256;
   size_t unproven_max = 512;  // said who they are, and have not proved yet that they are live
   size_t dials_max = 64;
+  size_t member_lookups_max = 2;  // names of nodes that were heard of; half of what the resolver does at a time
   size_t nodes_max = 4096;
   size_t unreachable_per_teacher_max = 128;
   size_t reference_connections_max = 4;  // per peer without hello

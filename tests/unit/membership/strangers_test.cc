@@ -122,5 +122,34 @@ TEST(Strangers, WhoSaysNothingIsNamedInTheLog) {
   EXPECT_NE(warnings(node)[0].find("127.0.0.1:40001"), std::string::npos) << warnings(node)[0];
 }
 
+TEST(Strangers, InventedNamesDoNotStandBeforeThoseOfSeeds) {
+  Script node({.seeds = {"seed.example:4369"}});
+  const auto looked_up = [&node] {
+    std::vector<std::string> names;
+    for (const Resolve& resolve : node.effects<Resolve>()) names.push_back(resolve.host);
+    return names;
+  };
+  const auto answer = [&node](const std::string& name) {
+    for (const Resolve& resolve : node.effects<Resolve>()) {
+      if (resolve.host == name) node.step(Resolved{resolve.query, {}, "unknown host"});
+    }
+  };
+  EXPECT_EQ(looked_up(), (std::vector<std::string>{"seed.example"}));
+  const ConnectionId teacher = node.join(kA);
+  std::vector<NodeId> invented;
+  for (int i = 0; i < 50; ++i)
+    invented.push_back(id("x" + std::to_string(i) + "@x" + std::to_string(i) + ".example:1"));
+  node.beat(teacher, kA, Hello(), invented);
+  node.run(600);
+  EXPECT_EQ(looked_up().size(), 3u) << "two of the fifty";
+  // One look-up ends, the next begins.
+  answer(looked_up()[1]);
+  EXPECT_EQ(looked_up().size(), 4u);
+  // The seed waits for none of them.
+  answer("seed.example");
+  node.run(1'100);
+  EXPECT_EQ(looked_up().back(), "seed.example");
+}
+
 }  // namespace
 }  // namespace noex::script
