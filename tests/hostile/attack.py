@@ -114,8 +114,13 @@ class Refused(Exception):
     """The node closed the connection, or said that it would not have us."""
 
 
-def connect(port: int) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", port), DEADLINE)
+def connect(port: int, receive_buffer: int = 0) -> socket.socket:
+    sock = socket.socket()
+    if receive_buffer:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)  # before: the window is agreed on then
+    sock.settimeout(DEADLINE)
+    sock.connect(("127.0.0.1", port))
+    return sock
 
 
 def connect_briefly(port: int) -> socket.socket:
@@ -128,14 +133,16 @@ def connect_briefly(port: int) -> socket.socket:
 class Guest:
     """One connection of a peer that speaks our protocol. As a context manager it closes its socket, no goodbye."""
 
-    def __init__(self, port: int, node_id: str, secret: str | None, incarnation: str | None = None) -> None:
+    def __init__(
+        self, port: int, node_id: str, secret: str | None, incarnation: str | None = None, receive_buffer: int = 0
+    ) -> None:
         self.id = node_id
         self.secret = secret
         self.incarnation = incarnation or new_incarnation()
         self.unframer = wire.Unframer()
         self.frames: list[Payload] = []
         self.wrong_echo: str | None = None  # what is said instead of the node's nonce
-        self.socket = connect(port)
+        self.socket = connect(port, receive_buffer)
 
     def __enter__(self) -> "Guest":
         return self

@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "mesh"))
 
 from harness import Mesh, NodeProcess, wait_up
@@ -27,6 +29,7 @@ SECRET = "the secret of a besieged mesh"
 SETTLE_TIMEOUT = 45.0  # identification takes 10 s, and the machine may be busy
 JOIN_MAX = 2.0
 MEMORY_MAX = 16 * 1024  # KiB
+HEAVY = pytest.mark.timeout(1800 if SOAK else 300)
 LINES_PER_SECOND_MAX = 12  # of the log: 10 errors, and a line now and then for what is no error
 
 # With and without a secret; the attacker of the second kind of mesh needs none.

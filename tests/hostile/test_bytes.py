@@ -9,12 +9,14 @@ from collections.abc import Iterator
 
 import pytest
 from attack import Guest, closed_by_peer, connect, framed
-from siege import SECRETS, Siege, scaled
+from siege import HEAVY, SECRETS, Siege, scaled
 from stray_bytes import STRAYS
 
 STRANGER_MAX = 256 * 1024
 MEMBER_MAX = 1024 * 1024
 PROTOCOL_MAX = 16 * 1024 * 1024
+
+pytestmark = HEAVY
 
 
 @pytest.fixture(scope="module", params=list(SECRETS))

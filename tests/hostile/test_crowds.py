@@ -13,7 +13,7 @@ from threading import Event
 
 import pytest
 from attack import beat, connect_briefly, frame, hello, new_incarnation
-from siege import SECRETS, Background, Siege, eventually, scaled
+from siege import HEAVY, SECRETS, Background, Siege, eventually, scaled
 
 CROWD = 5000
 UNPROVEN = 1000
@@ -22,6 +22,8 @@ UNPROVEN_MAX = 512
 IDENTIFICATION = 10.0  # seconds that a connection may take to say who it is
 
 GUEST = "guest@127.0.0.1:1"
+
+pytestmark = HEAVY
 
 
 @pytest.fixture(scope="module", params=list(SECRETS))

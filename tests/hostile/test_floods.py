@@ -7,11 +7,13 @@ from threading import Event
 import pytest
 from attack import Guest, beat, envelope, frame, framed, signed
 from shapes import text_of
-from siege import SECRETS, Background, Siege, eventually, scaled
+from siege import HEAVY, SECRETS, Background, Siege, eventually, scaled
 
 FRAMES = 50_000
 FLOODERS = 4
 GUEST = "guest@127.0.0.1:1"
+
+pytestmark = HEAVY
 
 
 @pytest.fixture(scope="module", params=list(SECRETS))

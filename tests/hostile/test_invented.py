@@ -6,12 +6,14 @@ from threading import Event
 import pytest
 from attack import DEADLINE, Guest, beat, closed_by_peer, connect, frame
 from harness import NodeProcess
-from siege import SECRETS, Background, Siege, eventually, scaled
+from siege import HEAVY, SECRETS, SOAK, Background, Siege, eventually, scaled
 
 INVENTED = 100_000
 NODES_MAX = 4096
 FORGED = "a secret that is guessed"
 GUEST = "guest@127.0.0.1:1"
+
+pytestmark = HEAVY
 
 
 @pytest.fixture(scope="module", params=list(SECRETS))
@@ -53,6 +55,9 @@ def test_100000_invented_ids_in_gossip(siege: Siege) -> None:
     for node in siege.members:
         told = {event["node"] for event in node.since() if str(event.get("node", "")).startswith("ghost")}
         assert told == set(), f"{node.name} speaks of invented nodes"
+    if SOAK:  # nobody vouches for them any more: a minute later they are gone
+        for node in siege.victims.values():
+            eventually(f"{node.name} forgets them", lambda n=node: len(n.view()["nodes"]) < NODES_MAX / 100, 150)
     watch = siege.members[0]
     assert [node for node in watch.view()["nodes"] if node["id"].startswith("ghost")] == []
 

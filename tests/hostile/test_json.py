@@ -9,9 +9,11 @@ from collections.abc import Iterator
 import pytest
 from attack import Guest, beat, closed_by_peer, connect, envelope, framed, goodbye, signed
 from shapes import Shape, all_shapes, other_messages, text_of
-from siege import SECRETS, Siege
+from siege import HEAVY, SECRETS, Siege
 
 GUEST = "guest@127.0.0.1:1"
+
+pytestmark = HEAVY
 
 
 @pytest.fixture(scope="module", params=list(SECRETS))

@@ -74,8 +74,9 @@ def replay(port: int, frames: list[bytes]) -> bytes:
     with connect(port) as sock:
         answer = b""
         with contextlib.suppress(ConnectionError):
-            for data in frames:
-                sock.sendall(data)
+            sock.sendall(frames[0])
+            answer = sock.recv(65536)  # before the rest: a reset would take it away
+            sock.sendall(b"".join(frames[1:]))
             while data := sock.recv(65536):
                 answer += data
         return answer

@@ -9,10 +9,12 @@ from threading import Event
 
 import pytest
 from attack import DEADLINE, Guest, beat, closed_by_peer, connect, frame, hello, new_incarnation
-from siege import SECRETS, Background, Siege, eventually
+from siege import HEAVY, SECRETS, Background, Siege, eventually
 
 IDENTIFICATION = 10.0  # seconds that a connection may take to say who it is
 SLOW = 40  # of each kind, at each victim
+
+pytestmark = HEAVY
 
 
 @pytest.fixture(scope="module", params=list(SECRETS))
@@ -75,19 +77,15 @@ def test_a_later_frame_at_a_byte_a_second(siege: Siege) -> None:
             guest.__exit__()
 
 
-def never_reads(port: int, node_id: str, secret: str | None) -> Guest:
-    """A guest with a receive window that is soon full."""
-    guest = Guest(port, node_id, secret)
-    guest.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    return guest.join()
-
-
 def test_peers_that_ask_and_never_read_the_answers(siege: Siege) -> None:
     """What cannot be sent is queued up to 1 MiB a peer; then the peer is cut, and nobody else waits for it."""
     greedy = 8
-    with siege.watched(at_least={"slow_reader": greedy}):
+    with siege.watched(counted={"slow_reader": greedy}):
         for node in siege.victims.values():
-            guests = [never_reads(node.port, f"guest{index}@127.0.0.1:1", siege.secret) for index in range(greedy)]
+            guests = [
+                Guest(node.port, f"guest{index}@127.0.0.1:1", siege.secret, receive_buffer=4096).join()
+                for index in range(greedy)
+            ]
             questions = [
                 frame(guest.id, beat(guest.id, ext={"nonce": secrets.token_hex(16)}), siege.secret) * 200
                 for guest in guests
