@@ -150,6 +150,14 @@ void Membership::Machine::connection_timer(Connection& connection) {
     set_expiry(connection, clock_ + identification_time());
     return;
   }
+  if (connection.state == ConnectionState::Stale && !connection.has_hello) {
+    // Closing any connection of a node of the reference makes it report us: while it lives, this one stays as well.
+    const Member* const member = find_member(connection.peer);
+    if (member != nullptr && member->status == NodeStatus::Connected) {
+      set_expiry(connection, Instant::never());
+      return;
+    }
+  }
   const bool confirmed = connection.state >= ConnectionState::Confirmed;
   const char* const why = confirmed ? "its time as a spare is over" : "it did not identify itself in time";
   if (!confirmed) {

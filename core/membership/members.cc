@@ -123,9 +123,10 @@ void Membership::Machine::bring_down(Member& member, DownReason reason, std::str
   // A connection that fell silent stays open: closing it would make the peer, once it thaws, report us as gone.
   for (const ConnectionId id : member.connections) {
     Connection& connection = connections_.at(id);
-    if (connection.state != ConnectionState::Confirmed) continue;
+    if (connection.state != ConnectionState::Confirmed && connection.state != ConnectionState::Stale) continue;
+    const bool has_expiry = connection.state == ConnectionState::Stale && !connection.expires_at.is_never();
     connection.state = ConnectionState::Stale;
-    set_expiry(connection, clock_ + limits_.stale_connection_max);
+    if (!has_expiry) set_expiry(connection, clock_ + limits_.stale_connection_max);
   }
   touch_table();
   log(LogLevel::Info, "down " + member.id.text() + " (" + std::string(to_string(reason)) + "): " + evidence);

@@ -316,6 +316,43 @@ TEST(Reference, ItsDuplicatesAreNeverClosed) {
   EXPECT_EQ(node.events(), Lines{"down ref@127.0.0.1:6000 connection_closed"});
 }
 
+// What fell silent stays beside what lives: closing either makes it report us down.
+TEST(Reference, AConnectionOfItsThatFellSilentStaysWhileItLives) {
+  Script node;
+  const ConnectionId first = node.accept();
+  node.beat(first, kRef);
+  const ConnectionId second = node.accept();
+  node.beat(second, kRef);
+  node.run(3'001);  // both are silent: down
+  for (int second_passed = 0; second_passed < 70; ++second_passed) {
+    node.beat(second, kRef);
+    node.run(1'000);
+  }
+  EXPECT_FALSE(node.closed(first));
+  node.run(3'001 + 60'000);  // now it is gone
+  EXPECT_TRUE(node.closed(first));
+  EXPECT_TRUE(node.closed(second));
+}
+
+// It said goodbye, and came back with its clock set back: nobody would dial it, and what it says looks like a replay.
+TEST(Reference, WithAnOlderClockItIsMetAgainByOurOwnDial) {
+  Script node;
+  const ConnectionId connection = node.accept();
+  node.beat(connection, kRef);
+  node.goodbye(connection, kRef, kRef);
+  node.take();
+  node.run(20'000);
+  EXPECT_TRUE(node.dialled().empty());
+  const ConnectionId back = node.accept();
+  node.beat(back, kRef, std::nullopt, {}, 5000, -60'000);
+  EXPECT_TRUE(node.closed(back));
+  node.run(1'000);
+  const ConnectionId dialled = node.dial_to("127.0.0.1:6000");
+  node.open(dialled);
+  node.beat(dialled, kRef, std::nullopt, {}, 5000, -60'000);
+  EXPECT_EQ(node.events(), Lines{"up ref@127.0.0.1:6000"});
+}
+
 TEST(Reference, AChangedStartTimeIsARestart) {
   Script node;
   node.beat(node.accept(), kRef, std::nullopt, {}, 5000);
