@@ -380,7 +380,7 @@ void Scenario::slow_reader(Rng& rng) {
   had_slow_readers_ = true;
   network.set_buffers(700, 1400);
   pause_for(node, length);
-  later(length, [&network] { network.set_buffers(NetworkSettings().window, NetworkSettings().send_queue_max); });
+  later(length, [&network, window = window_] { network.set_buffers(window, NetworkSettings().send_queue_max); });
 }
 
 // The wall clock is set, forward or back; nothing else is.

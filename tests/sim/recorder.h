@@ -46,7 +46,7 @@ class Recorder final : public Transport, public TransportHandler {
   // accepted connections: until a dialler has echoed, its words prove nothing.
   [[nodiscard]] std::optional<Instant> last_deliverable_frame_from(ProcessId peer) const;
   [[nodiscard]] std::optional<Instant> first_frame_from(ProcessId peer) const;
-  // Whether `endpoint` was dialled at `since` or later, or is still being asked who it is.
+  // Whether a dial to `endpoint` began or failed at `since` or later, or is still being asked who it is.
   [[nodiscard]] bool has_dialled(const Endpoint& endpoint, Instant since) const;
   // Whether a connection to `peer` ended at `since` or later, by no doing of this node's.
   [[nodiscard]] bool lost_connection_to(ProcessId peer, Instant since) const;

@@ -50,7 +50,9 @@ void Scenario::build() {
   settings.wake_late_max = Duration::milliseconds(rng_.chance(0.5) ? 0 : rng_.chance(0.5) ? 2 : 15);
   settings.break_chance = rng_.unit() * 0.5;
   settings.reset_chance = rng_.unit();
-  if (rng_.chance(0.2)) settings.window = 512;  // a frame waits for room more often than not
+  // A frame waits for room more often than not: where an answer does not take as long as a timeout.
+  if (rng_.chance(0.3) && settings.link.delay < Duration::milliseconds(20)) settings.window = 512;
+  window_ = settings.window;
   latency_max_ = settings.link.delay + settings.link.jitter + settings.wake_late_max;
   simulation_ = std::make_unique<Simulation>(options_.seed, settings);
   simulation_->verbose = options_.verbose;

@@ -138,6 +138,7 @@ class Scenario {
   Duration reconnect_max_;
   Duration latency_max_;
   Duration forget_after_;
+  size_t window_ = 0;
   Topology topology_ = Topology::First;
   bool unequal_ = false;
   bool named_hosts_ = false;  // ids with host names, which may lead elsewhere another time
