@@ -14,6 +14,7 @@ namespace {
 
 constexpr size_t kOwnFramesKept = 16;
 constexpr size_t kWakesAtOneTimeMax = 50;
+constexpr size_t kErrorKinds = static_cast<size_t>(ErrorKind::Internal);
 
 // With NOEX_FUZZ_TRACE set, the story of an input: for whoever looks into a find.
 template <typename... Parts>
@@ -452,8 +453,9 @@ void World::on_notification(const Notification& notification) {
   if (std::holds_alternative<ErrorReport>(notification)) {
     errors_.push_back(now_);
     while (now_ - errors_.front() >= Duration::seconds(1)) errors_.pop_front();
-    // A window of the limiter may begin in the middle of this second.
-    if (errors_.size() > 2 * limits_.errors_per_second_max) broken("reports more errors a second than its limit");
+    // The first of each kind is told in any case; and a window of the limiter may begin in the middle of this second.
+    if (errors_.size() > 2 * (limits_.errors_per_second_max + kErrorKinds))
+      broken("reports more errors a second than its limit");
     return;
   }
   if (std::holds_alternative<JoinSettled>(notification)) {
