@@ -222,12 +222,14 @@ void Membership::Machine::handle(const ProcessCountChanged& event) { process_cou
 void Membership::Machine::handle(const LeaveRequested&) {
   Send goodbye;
   goodbye.to = audience();
-  // Those that fell silent may yet wake up and read it: otherwise they would take us for crashed.
+  // On each connection: of two that just came about, the peer may hold to the other one. Those that fell silent may yet
+  // wake up and read it: otherwise they would take us for crashed.
+  std::set<ConnectionId> told(goodbye.to.begin(), goodbye.to.end());
   for (const auto& [id, connection] : connections_) {
-    if (connection.state == ConnectionState::Stale) goodbye.to.push_back(id);
+    const bool hears = connection.state == ConnectionState::Confirmed || connection.state == ConnectionState::Stale;
+    if (hears && told.insert(id).second) goodbye.to.push_back(id);
   }
   goodbye.payload = Goodbye{self_.id, now_.unix_ms, DownReason::GracefulShutdown};
-  const std::set<ConnectionId> told(goodbye.to.begin(), goodbye.to.end());
   if (!goodbye.to.empty()) emit(std::move(goodbye));
   for (const auto& [id, connection] : connections_) {
     emit(Close{id, told.contains(id) ? CloseMode::Flush : CloseMode::Abort});

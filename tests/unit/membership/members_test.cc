@@ -1,4 +1,6 @@
 // Up and down, own pauses, dialling, gossip, forgetting.
+#include <set>
+
 #include "unit/membership/script.h"
 
 namespace noex::script {
@@ -523,6 +525,20 @@ TEST(Beats, WithThresholdOneASingleBeatAnIntervalIsNoMiss) {
     node.run(500);
     EXPECT_EQ(node.events(), Lines{"down a@127.0.0.1:5001 heartbeat_timeout"});
   }
+}
+
+// Of two connections each side may hold to another, for the moment.
+TEST(Leave, IsSaidOnEachConnection) {
+  Script node;
+  const ConnectionId older = node.join(kA);
+  const ConnectionId newer = node.join(kA);
+  node.take();
+  node.step(LeaveRequested{});
+  const auto sends = node.effects<Send>();
+  ASSERT_EQ(sends.size(), 1u);
+  EXPECT_EQ(std::set<ConnectionId>(sends[0].to.begin(), sends[0].to.end()), (std::set<ConnectionId>{older, newer}));
+  EXPECT_EQ(sends[0].to.size(), 2u);
+  for (const Close& close : node.effects<Close>()) EXPECT_EQ(close.mode, CloseMode::Flush);
 }
 
 TEST(Leave, ASilentPeerIsToldToo) {
