@@ -108,6 +108,8 @@ void Scenario::build_nodes() {
       spec.events_max = 2 + rng_.below(12);
       spec.event_pace = between(rng_, Duration::milliseconds(50), 3 * kSecond);
     }
+    // A timeout is no shorter than a hello takes.
+    while (spec.interval * spec.threshold < 5 * latency_max_) ++spec.threshold;
     interval_max_ = std::max(interval_max_, spec.interval);
     if (rng_.chance(0.3)) sim.network().set_clock_offset(spec.host, between(rng_, Duration(), 3600 * kSecond));
     sim.add_spec(std::move(spec));

@@ -219,6 +219,14 @@ void Witness::check_view() {
   if (connected != up_count_) fail("shows fewer nodes connected than its events say");
 }
 
+bool Witness::has_peer_to_tell() const {
+  return std::any_of(standings_.begin(), standings_.end(), [&](const auto& entry) {
+    const Standing& standing = entry.second;
+    return standing.up && standing.life != nullptr &&
+           recorder_->has_proven_connection_to(standing.life->process, standing.since);
+  });
+}
+
 void Witness::check_dial(const Endpoint& endpoint) {
   for (const auto& [id, standing] : standings_) {
     if (standing.up || standing.down != DownReason::GracefulShutdown || standing.life == nullptr || is_seed_(id))
@@ -236,6 +244,7 @@ void Witness::check_dialling(Instant awake_since) {
   if (left_) return;
   for (const auto& [id, standing] : standings_) {
     if (standing.up || !standing.down || *standing.down == DownReason::GracefulShutdown) continue;
+    if (standing.life == nullptr || standing.life->left) continue;  // its goodbye may have been read after the down
     const std::optional<IpAddress> ip = IpAddress::parse(id.host());
     const Duration lost_for = truth_.now() - std::max(standing.down_at, awake_since);
     if (!ip || lost_for < reconnect_base_ + kDialSlack) continue;

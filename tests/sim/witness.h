@@ -87,6 +87,8 @@ class Witness final : public DriverObserver {
   void check_view();
   // Each frame that the node writes: it names those who are up now, and speaks of no end but its own.
   void check_frame(std::string_view frame);
+  // Whether anybody is up to whom a goodbye can be sent.
+  [[nodiscard]] bool has_peer_to_tell() const;
   // Each address that the node dials: nobody runs after those who have just said goodbye.
   void check_dial(const Endpoint& endpoint);
   // At any moment: whoever is down without a goodbye is being dialled.
