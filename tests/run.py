@@ -26,8 +26,8 @@ def stages_for(options: argparse.Namespace) -> list[list[Job]]:
     if options.names:
         stages[-1] += [
             job
-            for name in options.names
-            for job in suites.extra(name.split("/")[0], options.fuzz_seconds)
+            for suite in dict.fromkeys(name.split("/")[0] for name in options.names)
+            for job in suites.extra(suite, options.fuzz_seconds)
             if not options.all
         ]
         known = sorted({job.suite for stage in stages for job in stage})

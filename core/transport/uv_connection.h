@@ -53,6 +53,7 @@ class UvConnection {
   void on_dial_timeout();
   void end_dial(std::string_view reason);
   [[nodiscard]] bool establish();
+  void be_persistent();
   [[nodiscard]] bool start_reading();
   void yield();
   void on_read(ssize_t size, const char* data);

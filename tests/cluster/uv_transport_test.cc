@@ -3,17 +3,23 @@
 #include "transport/uv_transport.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cluster/process_state.h"
 #include "cluster/raw_socket.h"
 #include "cluster/transport_harness.h"
+#include "transport/socket_address.h"
 
 namespace noex::test {
 namespace {
@@ -62,6 +68,40 @@ TEST(UvTransport, CarriesBytesBothWays) {
   client.on_loop([](UvTransport& transport) { transport.close(1, StreamClose::Abort); });
   EXPECT_TRUE(server.wait([&](const auto& record) { return record.closed.count(accepted.id) == 1; }));
   EXPECT_TRUE(client.record().closed.empty()) << "a connection closed by the handler must end silently";
+}
+
+// This process's end of the connection to that port; -1 if there is none.
+int socket_to(uint16_t peer) {
+  for (int fd = 0; fd < 1024; ++fd) {
+    const auto remote = remote_endpoint(fd);
+    if (remote && remote->port == peer) return fd;
+  }
+  return -1;
+}
+
+void expect_persistent(int fd) {
+  for (const int option : {TCP_NODELAY, TCP_THIN_LINEAR_TIMEOUTS}) {
+    int value = 0;
+    socklen_t size = sizeof value;
+    ASSERT_EQ(getsockopt(fd, IPPROTO_TCP, option, &value, &size), 0);
+    EXPECT_EQ(value, 1) << "option " << option;
+  }
+  std::array<char, 16> name{};
+  socklen_t size = name.size();
+  ASSERT_EQ(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name.data(), &size), 0);
+  EXPECT_NE(std::string_view(name.data()).substr(0, 3), "bbr");
+}
+
+TEST(UvTransport, LostHeartbeatsAreRepeatedAtAnEvenPace) {
+  TransportHarness server;
+  const RawSocket dialler = RawSocket::connected(server.listen());
+  expect_persistent(socket_to(server.wait_accepted().remote.port));
+
+  TransportHarness client;
+  const RawSocket listener = RawSocket::bound(1);
+  client.on_loop([&](UvTransport& transport) { transport.dial(1, loopback(listener.port())); });
+  ASSERT_TRUE(client.wait([](const auto& record) { return record.connected.count(1) == 1; }));
+  expect_persistent(socket_to(listener.port()));
 }
 
 TEST(UvTransport, DualStackWildcardTakesIpv4) {
