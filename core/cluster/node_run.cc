@@ -153,7 +153,7 @@ void NodeRun::on_notification(const Notification& notification) {
 }
 
 // Under which host the others are to reach this node.
-std::string NodeRun::advertised_host(UvTransport& transport) const {
+std::string NodeRun::advertised_host(UvTransport& transport) {
   if (!config_.advertise_host.empty()) return config_.advertise_host;
   const auto bound = IpAddress::parse(config_.host);
   if (!bound || !bound->is_wildcard()) return config_.host;
@@ -170,8 +170,12 @@ std::string NodeRun::advertised_host(UvTransport& transport) const {
       if (source && usable(*source)) return source->to_string();
     }
   }
-  const auto found = interface_address(allow_v6);
-  return found ? found->to_string() : IpAddress::loopback_v4().to_string();
+  if (const auto found = interface_address(allow_v6)) return found->to_string();
+  if (const auto unused = interface_address(true)) {
+    log(LogLevel::Warning, "this machine has no IPv4 address that others could reach, and " + config_.host +
+                               " listens on IPv4 only: set `host` to '::' to be reached under " + unused->to_string());
+  }
+  return IpAddress::loopback_v4().to_string();
 }
 
 void NodeRun::log(LogLevel level, std::string message) {

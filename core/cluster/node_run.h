@@ -72,7 +72,7 @@ class NodeRun final : private DriverObserver {
   void on_notification(const Notification& notification) override;
 
   [[nodiscard]] bool ending() const { return stop_asked_ || abort_asked_; }
-  [[nodiscard]] std::string advertised_host(UvTransport& transport) const;
+  [[nodiscard]] std::string advertised_host(UvTransport& transport);
   [[nodiscard]] Status run_driver(UvTransport& transport, const Identity& identity);
   void serve(Driver& driver, UvTransport& transport);
   void wake();

@@ -29,17 +29,17 @@ class HostMesh(Mesh):
         self.places: dict[NodeProcess, Host] = {}
 
     def spawn_on(
-        self, host: Host, language: str, seeds: Sequence["NodeProcess | str"] = (), **options: Any
+        self, place: Host, language: str, seeds: Sequence["NodeProcess | str"] = (), **options: Any
     ) -> NodeProcess:
         """A node on this host, named like it, that finds out by itself under which address others reach it."""
-        launcher = [*host.enter(), *options.pop("launcher", [])]
+        launcher = [*place.enter(), *options.pop("launcher", [])]
         options.setdefault("host", "::" if self.network.v6 else None)
         options.setdefault("environment", {"NOEX_ADVERTISE_HOST": None})
         node = self.spawn(
-            *(language, host.name, seeds),
-            **{"port": PORT, "address": host.address, "launcher": launcher, "pass_fds": [host.fd], **options},
+            *(language, place.name, seeds),
+            **{"port": PORT, "address": place.address, "launcher": launcher, "pass_fds": [place.fd], **options},
         )
-        self.places[node] = host
+        self.places[node] = place
         return node
 
     def start_all(

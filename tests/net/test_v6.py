@@ -18,4 +18,14 @@ def hosts_without_ipv4_are_a_mesh_and_heal(mesh: HostMesh) -> None:
     cut_and_heal(mesh, nodes, lost, lost)
 
 
+@scenes
+def the_default_host_says_that_it_is_ipv4_only(mesh: HostMesh) -> None:
+    """It cannot be reached, so it must not look as if all were well."""
+    node = mesh.spawn_on(mesh.network.hosts[0], "cli", host=None)
+    node.wait("status", 60, status="running")
+    said = node.wait("log", 10, level="warning")["message"]
+    assert "'::'" in said
+    assert mesh.network.hosts[0].address in said
+
+
 outcomes, test_scenario = scenes.as_tests()
