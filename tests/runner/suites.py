@@ -294,6 +294,14 @@ def mass_start_jobs(build: Path, nodes: int = 1000) -> list[Job]:
     return [Job("sim", f"mass-start-{nodes}", command, cost=2, time_limit=1500, shows_output=True)]
 
 
+def compared_jobs() -> list[Job]:
+    """Fifty seeds of the simulator by gcc and by clang: the same lives, to the byte."""
+    programs = [ROOT / "build" / name / "tests" / "noex_sim" for name in ("release", "clang")]
+    options = [word for program in programs for word in ("--program", program)]
+    command: list[str | Path] = [PYTHON, TESTS / "sim" / "sim.py", *options, "--compare", "--seeds", "50"]
+    return [Job("sim", "gcc-and-clang", command, time_limit=300)]
+
+
 def everything(fuzz_seconds: int) -> list[list[Job]]:
     """What `./dev test --all` runs, in stages: a sanitizer's load does not disturb the tests of the real thing."""
     release = ROOT / "build" / "release"
@@ -309,6 +317,7 @@ def everything(fuzz_seconds: int) -> list[list[Job]]:
     stages.append(
         [
             *mass_start_jobs(release),
+            *compared_jobs(),
             *sanitized(ROOT / "build" / "asan", "asan-"),
             *sanitized(ROOT / "build" / "tsan", "tsan-"),
             *fuzz_jobs(fuzz_seconds),
