@@ -4,6 +4,7 @@ seeds. What is not noticed shows where its scenes or its checks are too weak."""
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
@@ -87,6 +88,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="only those whose names hold one of these words")
     parser.add_argument("--table", type=Path, help="also writes the table into this file, between its marks")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # also then what was changed is put back
     chosen = [m for m in mutations() if not arguments.names or any(word in m.name for word in arguments.names)]
     faults = [fault for mutation in chosen if (fault := mutation.fault(ROOT))]
     if faults or not chosen:
