@@ -1,7 +1,9 @@
-"""What TCP alone makes of a line a second, to compare a cluster's heartbeats with: one connection for each pair of
-hosts, on which both ends send a line each second. Names the silences that lasted too long.
+"""What TCP alone makes of a line a second, to compare a cluster's heartbeats with: connections between each two hosts,
+on which both ends send a line each second. Names the silences that lasted too long.
 
-    bare_beat.py INTERVAL SILENCE FD=ADDRESS...    (descriptors of the hosts' network namespaces)
+    bare_beat.py INTERVAL SILENCE CONNECTIONS FD=ADDRESS...
+
+CONNECTIONS for each two hosts; the descriptors are those of the hosts' network namespaces.
 
 Says {"ready": ...} when all are connected; at the end of stdin {"gaps": [...]}: for each direction of each connection,
 the seconds of every silence that reached SILENCE, the last one included.
@@ -31,9 +33,15 @@ def family(host: Host) -> socket.AddressFamily:
 
 
 def main() -> None:
-    interval, silence = float(sys.argv[1]), float(sys.argv[2])
-    hosts = [Host(address, int(fd), address) for fd, address in (text.split("=", 1) for text in sys.argv[3:])]
-    ends = [end for index, one in enumerate(hosts) for other in hosts[index + 1 :] for end in connect(one, other)]
+    interval, silence, connections = float(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
+    hosts = [Host(address, int(fd), address) for fd, address in (text.split("=", 1) for text in sys.argv[4:])]
+    ends = [
+        end
+        for index, one in enumerate(hosts)
+        for other in hosts[index + 1 :]
+        for _ in range(connections)
+        for end in connect(one, other)
+    ]
     selector = selectors.DefaultSelector()
     for end in ends:
         end.setblocking(False)

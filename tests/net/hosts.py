@@ -1,6 +1,5 @@
 """A mesh whose nodes are on hosts of their own, and scenes that run side by side, each on its own network."""
 
-import os
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -151,5 +150,5 @@ class Scenes(SideBySide):
 
 
 def tell(text: str) -> None:
-    """A measured figure, for the log of the test."""
-    print(f"[{os.environ.get('PYTEST_CURRENT_TEST', '').split(' ')[0] or 'net'}] {text}", flush=True)
+    """A measured figure, for the log of the tests."""
+    print(f"· {text}", flush=True)

@@ -1,5 +1,5 @@
-"""A network that loses packets, beside a bare TCP connection per pair of hosts with a line a second on it: what no
-program could do better is not asked for."""
+"""A network that loses packets, beside bare TCP connections between each two hosts with a line a second on them:
+what TCP cannot give is not asked for."""
 
 import json
 import subprocess
@@ -15,6 +15,8 @@ pytestmark = pytest.mark.skipif(bool(reason := why_not()), reason=reason)
 
 LOSSY = 60.0  # seconds
 HEALED = 15.0
+BARE = 4  # bare connections for each pair: their gaps are few, and four times as many say more
+CHANCE = 2  # downs that are no sign of anything, where the bare beat happens to have none
 
 scenes = Scenes(at_once=2)
 
@@ -26,7 +28,7 @@ class BareBeat:
         hosts = [f"{host.fd}={host.address}" for host in network.hosts]
         script = Path(__file__).with_name("bare_beat.py")
         self.process = subprocess.Popen(
-            [sys.executable, str(script), str(INTERVAL), str(INTERVAL * THRESHOLD), *hosts],
+            [sys.executable, str(script), str(INTERVAL), str(INTERVAL * THRESHOLD), str(BARE), *hosts],
             pass_fds=[host.fd for host in network.hosts],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -54,7 +56,7 @@ def lose(mesh: HostMesh, nodes: list[NodeProcess], share: float) -> tuple[int, l
     """A minute of loss; the downs that the mesh reported, and the gaps of the bare beat. All is well again after it."""
     pairs = len(nodes) * (len(nodes) - 1) // 2
     with BareBeat(mesh.network) as bare:
-        assert bare.connections == pairs
+        assert bare.connections == pairs * BARE
         marks = mesh.marks()
         mesh.network.lose(share)
         hold(LOSSY, nodes)
@@ -72,7 +74,7 @@ def lose(mesh: HostMesh, nodes: list[NodeProcess], share: float) -> tuple[int, l
     mesh.assert_agreed(nodes)
     late = mesh.marks()
     tell(
-        f"{share:.0%} loss: {len(downs)} downs; gaps of a bare beat: {len(gaps)}, the longest "
+        f"{share:.0%} loss: {len(downs)} downs; gaps of a bare beat: {len(gaps) / BARE:.1f}, the longest "
         f"{max(gaps, default=0):.1f} s; full {healed:.1f} s after the loss"
     )
     hold(max(0.0, ended + HEALED - time.monotonic()), nodes)
@@ -92,7 +94,7 @@ def a_tenth_of_all_packets(mesh: HostMesh) -> None:
 def a_fifth_of_all_packets(mesh: HostMesh) -> None:
     nodes = mesh.start_full()
     downs, gaps = lose(mesh, nodes, 0.2)
-    assert downs <= len(gaps), "more downs than a bare TCP connection has silences of that length"
+    assert downs <= max(len(gaps) / BARE, CHANCE), "more downs than a bare TCP connection has silences of that length"
 
 
 outcomes, test_scenario = scenes.as_tests()
