@@ -1,5 +1,6 @@
-/* Preloaded into a node, it moves its clocks: CLOCK_REALTIME by the first number in the file that NOEX_TEST_CLOCKS names,
- * CLOCK_BOOTTIME by the second, both in seconds. The file is mapped, so a test moves the clocks by writing to it. */
+/* Preloaded into a node, it moves its clocks: CLOCK_REALTIME by the first number in the file that NOEX_TEST_CLOCKS
+ * names, CLOCK_BOOTTIME by the second, both in seconds. The file is mapped, so a test moves the clocks by writing to
+ * it. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>

@@ -20,7 +20,9 @@ scenarios = SideBySide(secret="what time is it", at_once=3)
 
 @functools.cache
 def folder() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="noex-clocks-")  # removed when the tests end
+    return tempfile.TemporaryDirectory(
+        prefix="noex-clocks-"
+    )  # removed when the tests end
 
 
 @functools.cache
@@ -29,7 +31,21 @@ def library() -> Path:
     assert compiler, "there is no C compiler"
     out = Path(folder().name) / "clock_shift.so"
     source = Path(__file__).with_name("clock_shift.c")
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", out, source, "-ldl"], check=True)
+    subprocess.run(
+        [
+            compiler,
+            "-shared",
+            "-fPIC",
+            "-O1",
+            "-Wall",
+            "-Werror",
+            "-o",
+            out,
+            source,
+            "-ldl",
+        ],
+        check=True,
+    )
     return out
 
 
@@ -57,7 +73,10 @@ def start(mesh: Mesh, *, shared: bool = False) -> dict[str, tuple[NodeProcess, C
     one = Clocks()
     for language in LANGUAGES:
         own = one if shared else Clocks()
-        nodes[language] = (mesh.start(language, language, seeds[:1], environment=own.environment), own)
+        nodes[language] = (
+            mesh.start(language, language, seeds[:1], environment=own.environment),
+            own,
+        )
         seeds.append(nodes[language][0])
     mesh.wait_full(seeds)
     return nodes
@@ -85,7 +104,11 @@ def the_wall_clock_is_set_and_nobody_notices(mesh: Mesh) -> None:
         assert wall - 60 < moved < wall + 60
     hold(4, nodes)
     for node in nodes:
-        said = [event for event in node.since(marks[node.name]) if event["event"] in ("up", "down", "error")]
+        said = [
+            event
+            for event in node.since(marks[node.name])
+            if event["event"] in ("up", "down", "error")
+        ]
         assert said == [], node.name
     mesh.assert_agreed(nodes)
     newcomer = mesh.start("cli", "newcomer", [observer])
@@ -101,7 +124,11 @@ def a_leap_blames_nobody(whose: str, mesh: Mesh) -> None:
         clocks.set_boot(boot)
         hold(4.5, nodes)
     for node in nodes:
-        said = [event for event in node.since(marks[node.name]) if event["event"] in ("up", "down", "error")]
+        said = [
+            event
+            for event in node.since(marks[node.name])
+            if event["event"] in ("up", "down", "error")
+        ]
         assert said == [], node.name
     mesh.assert_agreed(nodes)
     if leaper.language in ("python", "node"):  # those programs show their statistics
@@ -113,6 +140,9 @@ def a_leap_blames_nobody(whose: str, mesh: Mesh) -> None:
 
 
 for chosen in (*LANGUAGES, "all"):
-    scenarios.case(f"a_leap_blames_nobody_{chosen}", functools.partial(a_leap_blames_nobody, chosen))
+    scenarios.case(
+        f"a_leap_blames_nobody_{chosen}",
+        functools.partial(a_leap_blames_nobody, chosen),
+    )
 
 outcomes, test_clocks = scenarios.as_tests()

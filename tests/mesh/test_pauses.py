@@ -28,7 +28,9 @@ def marks_of(nodes: list[NodeProcess]) -> dict[str, int]:
     return {node.name: node.mark() for node in nodes}
 
 
-def sleep_and_wake(mesh: Mesh, nodes: list[NodeProcess], sleepers: list[NodeProcess], beyond_s: float) -> None:
+def sleep_and_wake(
+    mesh: Mesh, nodes: list[NodeProcess], sleepers: list[NodeProcess], beyond_s: float
+) -> None:
     """`sleepers` stand still until everybody else has reported each of them, and `beyond_s` longer."""
     awake = [node for node in nodes if node not in sleepers]
     marks = marks_of(nodes)
@@ -36,7 +38,13 @@ def sleep_and_wake(mesh: Mesh, nodes: list[NodeProcess], sleepers: list[NodeProc
         sleeper.freeze()
     for node in awake:
         for sleeper in sleepers:
-            node.wait("down", 30, mark=marks[node.name], node=sleeper.id, reason="heartbeat_timeout")
+            node.wait(
+                "down",
+                30,
+                mark=marks[node.name],
+                node=sleeper.id,
+                reason="heartbeat_timeout",
+            )
     hold(beyond_s, nodes)
     for sleeper in sleepers:
         sleeper.thaw()
@@ -45,18 +53,26 @@ def sleep_and_wake(mesh: Mesh, nodes: list[NodeProcess], sleepers: list[NodeProc
         for sleeper in sleepers:
             event = node.wait("up", 30, mark=marks[node.name], node=sleeper.id)
             took = event["seen_at"] - thawed
-            assert took < INTERVAL_S + SCHEDULING_S, f"{node.name} saw {sleeper.name} {took:.2f} s after it woke"
+            assert took < INTERVAL_S + SCHEDULING_S, (
+                f"{node.name} saw {sleeper.name} {took:.2f} s after it woke"
+            )
     hold(2 * 3 * INTERVAL_S, nodes)  # a second opinion would come with the next timeout
     mesh.assert_agreed(nodes)
     for sleeper in sleepers:
-        assert sleeper.since(marks[sleeper.name], "down") == [], f"{sleeper.name} reports somebody"
+        assert sleeper.since(marks[sleeper.name], "down") == [], (
+            f"{sleeper.name} reports somebody"
+        )
         assert sleeper.since(marks[sleeper.name], "error") == [], sleeper.name
     for node in awake:
         for other in nodes:
             if other is node:
                 continue
-            said = [event["event"] for event in node.since(marks[node.name], None, other.id)]
-            assert said == (["down", "up"] if other in sleepers else []), f"{node.name} about {other.name}"
+            said = [
+                event["event"] for event in node.since(marks[node.name], None, other.id)
+            ]
+            assert said == (["down", "up"] if other in sleepers else []), (
+                f"{node.name} about {other.name}"
+            )
 
 
 @scenarios
@@ -80,20 +96,44 @@ def one_that_looks_on_sleeps_through_a_death(mesh: Mesh) -> None:
     marks = marks_of(nodes)
     observer.freeze()
     for node in others:
-        node.wait("down", 30, mark=marks[node.name], node=observer.id, reason="heartbeat_timeout")
+        node.wait(
+            "down",
+            30,
+            mark=marks[node.name],
+            node=observer.id,
+            reason="heartbeat_timeout",
+        )
     victim.kill()
     for node in others:
-        node.wait("down", 30, mark=marks[node.name], node=victim.id, reason="connection_closed")
+        node.wait(
+            "down",
+            30,
+            mark=marks[node.name],
+            node=victim.id,
+            reason="connection_closed",
+        )
     observer.thaw()
     for node in others:
         node.wait("up", 30, mark=marks[node.name], node=observer.id)
-    observer.wait("down", 30, mark=marks[observer.name], node=victim.id, reason="connection_closed")
+    observer.wait(
+        "down",
+        30,
+        mark=marks[observer.name],
+        node=victim.id,
+        reason="connection_closed",
+    )
     hold(2 * 3 * INTERVAL_S, [*others, observer])
     mesh.assert_agreed([*others, observer])
-    assert [event["node"] for event in observer.downs(marks[observer.name])] == [victim.id]
+    assert [event["node"] for event in observer.downs(marks[observer.name])] == [
+        victim.id
+    ]
     for node in others:
-        assert [event["event"] for event in node.since(marks[node.name], None, observer.id)] == ["down", "up"]
-        assert [event["event"] for event in node.since(marks[node.name], None, victim.id)] == ["down"]
+        assert [
+            event["event"] for event in node.since(marks[node.name], None, observer.id)
+        ] == ["down", "up"]
+        assert [
+            event["event"] for event in node.since(marks[node.name], None, victim.id)
+        ] == ["down"]
 
 
 outcomes, test_pause = scenarios.as_tests()
