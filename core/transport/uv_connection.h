@@ -35,6 +35,8 @@ class UvConnection {
   // The handler closes: it hears nothing more of Abort and Flush.
   void close(StreamClose how);
   [[nodiscard]] size_t unsent() const;
+  // It is its turn again, after a rest.
+  void resume();
   [[nodiscard]] bool flushing() const { return state_ == State::Flushing; }
   // Drops everything; nobody is told.
   void close_handles();
@@ -55,7 +57,7 @@ class UvConnection {
   [[nodiscard]] bool establish();
   void be_persistent();
   [[nodiscard]] bool start_reading();
-  void yield();
+  void rest();
   void on_read(ssize_t size, const char* data);
   void on_written(int status);
   void note_write_failed();

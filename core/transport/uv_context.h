@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -41,6 +42,12 @@ struct UvContext {
   // One buffer for all reads: libuv fills it and hands it over before it asks again.
   const std::unique_ptr<char[]> read_buffer;
   static constexpr size_t kReadBufferSize = size_t{64} << 10;
+
+  // Connections that brought much at once and are not read from until it is their turn again, in that order; some may
+  // be gone. What they bring takes time to read: each poll reads from two of them, however many there are.
+  std::deque<UvConnection*> resting;
+  static constexpr size_t kMuch = size_t{16} << 10;
+  static constexpr size_t kTurnsPerPoll = 2;
 
   // Things delivered since the last poll began; see UvTransport's pacing.
   size_t delivered = 0;

@@ -24,10 +24,9 @@ constexpr Duration kWaitMax = Duration::seconds(1);
 constexpr int kExtraPollsMax = 16;
 // Nor for how long, where what they send takes time to read. Each poll reads from everybody who has sent something.
 constexpr Duration kExtraPollsTimeMax = Duration::milliseconds(200);
-constexpr int kExtraPollsMin = 2;
+constexpr int kExtraPollsMin = 2;  // the first may only bring to light whom to read from
 // A poll that ended longer ago than this may have missed something: the process was stopped in between.
 constexpr Duration kPollAgeMax = Duration::milliseconds(20);
-constexpr Duration kBusyPollAgeMax = Duration::milliseconds(500);  // among polls that all deliver something
 
 constexpr Duration kBindLookupMax = Duration::seconds(5);
 
@@ -77,6 +76,7 @@ class UvTransport::Impl {
   void on_check();
   void on_async();
   void run_deferred();
+  void resume_resting();
   void deliver_answers();
   void close_base_if_done();
   void drain();
@@ -178,17 +178,19 @@ void UvTransport::Impl::close_base_if_done() {
 // poll.
 void UvTransport::Impl::on_prepare() {
   run_deferred();
+  resume_resting();
   context.delivered = 0;
   poll_began_ = boot_clock_now();
   if (finishing_) return;
   const bool looking_up = resolver.busy();
-  if (context.deferred.empty() && wake_at.is_never() && !looking_up) {
+  const bool busy = !context.deferred.empty() || !context.resting.empty();
+  if (!busy && wake_at.is_never() && !looking_up) {
     uv_timer_stop(&timer_);
     return;
   }
   Duration wait = looking_up ? kWaitMax : wake_at - poll_began_;
   if (looking_up && !wake_at.is_never()) wait = std::min(wait, wake_at - poll_began_);
-  if (!context.deferred.empty()) wait = Duration();
+  if (busy) wait = Duration();
   uv_update_time(&context.loop);
   uv_timer_start(
       &timer_, [](uv_timer_t*) {}, timer_ms(std::min(wait, kWaitMax)), 0);
@@ -201,12 +203,10 @@ void UvTransport::Impl::on_check() {
   // a peer had sent until then has been delivered.
   if (wake_at.is_never() || poll_began_ < wake_at || context.handler == nullptr) return;
   const Instant now = boot_clock_now();
-  const Duration age = now - poll_began_;
-  const bool drained = context.delivered == 0 && age <= kPollAgeMax;
+  const bool drained = context.delivered == 0 && context.resting.empty() && now - poll_began_ <= kPollAgeMax;
   if (!drained) {
     if (++extra_polls_ == 1) extra_polls_since_ = now;
-    const bool long_enough =
-        extra_polls_ > kExtraPollsMin && now - extra_polls_since_ >= kExtraPollsTimeMax && age <= kBusyPollAgeMax;
+    const bool long_enough = extra_polls_ >= kExtraPollsMin && now - extra_polls_since_ >= kExtraPollsTimeMax;
     if (extra_polls_ < kExtraPollsMax && !long_enough) return;
   }
   extra_polls_ = 0;
@@ -224,6 +224,16 @@ void UvTransport::Impl::deliver_answers() {
     if (context.handler == nullptr || finishing_) return;
     context.delivered += 1;
     context.handler->on_resolved(answer.query, answer.lookup.addresses, answer.lookup.reason);
+  }
+}
+
+void UvTransport::Impl::resume_resting() {
+  for (size_t turns = 0; turns < UvContext::kTurnsPerPoll && !context.resting.empty();) {
+    UvConnection* const next = context.resting.front();
+    context.resting.pop_front();
+    if (!context.all.contains(next)) continue;
+    next->resume();
+    ++turns;
   }
 }
 
