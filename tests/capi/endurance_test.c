@@ -72,6 +72,7 @@ static void live_once(noex_cluster** handle, int run) {
 }
 
 static void a_thousand_starts_and_stops(void) {
+  const int runs = getenv("NOEX_SOAK") == NULL ? RUNS : 20 * RUNS;
   seed = start_node("seed", NULL, NULL);
   read_id(seed, seed_id);
   noex_cluster* handle = NULL;
@@ -79,9 +80,9 @@ static void a_thousand_starts_and_stops(void) {
   const long memory = resident_kib();
   const int threads = entries_of("/proc/self/task");
   const int descriptors = entries_of("/proc/self/fd");
-  for (int run = 0; run < RUNS; run++) live_once(&handle, run);
+  for (int run = 0; run < runs; run++) live_once(&handle, run);
   const long growth = resident_kib() - memory;
-  printf("%d starts and stops: %ld KiB more\n", RUNS, growth);
+  printf("%d starts and stops: %ld KiB more\n", runs, growth);
   if (MEMORY_IS_JUDGED) CHECK(growth <= GROWTH_KIB_MAX);
   CHECK_INT(descriptors, entries_of("/proc/self/fd"));
   CHECK_INT(threads, threads_settled(threads));

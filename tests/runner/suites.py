@@ -260,7 +260,7 @@ def correctness(build: Path) -> list[Job]:
         *node_jobs(build),
         *types_jobs(),
         *pytest_jobs("mesh", build, time_limit=420),
-        *pytest_jobs("hostile", build, time_limit=900 if os.environ.get("NOEX_SOAK") == "1" else 300),
+        *pytest_jobs("hostile", build, time_limit=300),
         *pytest_jobs("examples", build),
     ]
 
