@@ -419,7 +419,7 @@ void MemoryNetwork::dispatch(Process& to, Notice& notice) {
       release_end(*current, notice.end);
       end.refuses_data = true;
       const bool is_eof = notice.stream_end == StreamEnd::EndOfStream;
-      end_flow(*current, notice.end, is_eof ? SegmentKind::Fin : SegmentKind::Reset, StreamEndCause::PeerClosed);
+      end_flow(*current, notice.end, is_eof ? SegmentKind::Fin : SegmentKind::Reset, notice.cause);
       const ProcessId peer = current->ends[1 - notice.end].process;
       forget_if_done(notice.stream);
       if (connection == 0) return;  // broken before it could be accepted

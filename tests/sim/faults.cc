@@ -344,16 +344,16 @@ void Scenario::pause(Rng& rng) {
   pause_for(node, length);
 }
 
-// Never away for long enough to notice it, over and over.
+// Hardly ever away for long enough to notice it, over and over.
 void Scenario::stutter(Rng& rng) {
   const size_t node = pick_node(rng);
-  const uint64_t times = 5 + rng.below(20);
+  const uint64_t times = 10 + rng.below(40);
   tell("makes " + simulation_->spec(node).name + " stutter " + std::to_string(times) + " times");
   Duration at;
   for (uint64_t i = 0; i < times; ++i) {
-    const Duration length = between(rng, 10 * kMillisecond, 140 * kMillisecond);
+    const Duration length = between(rng, 10 * kMillisecond, 220 * kMillisecond);
     later(at, [this, node, length] { pause_for(node, length); });
-    at = at + length + between(rng, kMillisecond, 300 * kMillisecond);
+    at = at + length + between(rng, kMillisecond, 150 * kMillisecond);
   }
 }
 

@@ -195,6 +195,8 @@ void Recorder::on_received(uint64_t connection, ByteView bytes) {
 void Recorder::on_closed(uint64_t connection, StreamEnd end) {
   const auto found = connections_.find(connection);
   if (found == connections_.end()) return fail("the network closed a connection that is gone");
+  // Only a FIN is surely the process's own doing: a kernel answers with RST for a socket that the network broke.
+  if (found->second.peer && end != StreamEnd::EndOfStream) closed_by_peer_.erase(*found->second.peer);
   erase(found);
   handler_->on_closed(connection, end);
   end_callback();

@@ -357,7 +357,7 @@ void Scenario::keep_peace() {
     if (!someone_dead_for_good_ && after.dials != before[i].dials) fail(spec.name + " dials in peace");
   }
   sim.drain_listeners();
-  if (!sim.failed() && looks_again_) check_tables();
+  if (!sim.failed() && (looks_again_ || had_silent_streams_)) check_tables();
   if (!sim.failed()) check_forgotten();
 }
 

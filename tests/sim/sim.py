@@ -57,9 +57,9 @@ class Cast:
 def kind_of(failure: str) -> str:
     """A failure without who, when and how much: two that agree in it are the same."""
     text = re.sub(r"^at [\d.]+ s: \S+ ", "", failure)
-    text = re.sub(r"\S+@\S+?(?=[\s,:;)]|$)", "ID", text)
+    text = re.sub(r"[\w-]+@[^\s,;)]+", "ID", text)
     text = re.sub(r"\bn\d+x*\b", "ID", text)
-    text = text.split(":")[0]
+    text = text.split(": ")[0]
     return re.sub(r"[\d.]+", "N", text)
 
 
