@@ -17,7 +17,11 @@ import pytest
 from harness import BUILD, ROOT, Expected, free_ports
 
 README = (ROOT / "README.md").read_text()
-ENVIRONMENT = {**os.environ, "NOEX_ADVERTISE_HOST": "127.0.0.1", "PYTHONUNBUFFERED": "1"}
+ENVIRONMENT = {
+    **os.environ,
+    "NOEX_ADVERTISE_HOST": "127.0.0.1",
+    "PYTHONUNBUFFERED": "1",
+}
 
 
 def blocks(language: str) -> list[str]:
@@ -26,14 +30,20 @@ def blocks(language: str) -> list[str]:
 
 def program(name: str) -> str:
     """The block that stands under its file name."""
-    found = re.search(rf"^`{re.escape(name)}`:\n\n```\w+\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    found = re.search(
+        rf"^`{re.escape(name)}`:\n\n```\w+\n(.*?)^```$",
+        README,
+        re.MULTILINE | re.DOTALL,
+    )
     assert found, f"the README has no {name}"
     return found[1]
 
 
 def commands(beginning: str) -> list[str]:
     """The lines of the indented block whose first line begins so."""
-    found = re.search(rf"^    {re.escape(beginning)}.*\n(?:    .*\n)*", README, re.MULTILINE)
+    found = re.search(
+        rf"^    {re.escape(beginning)}.*\n(?:    .*\n)*", README, re.MULTILINE
+    )
     assert found, f"the README has no command {beginning}"
     return [line.strip() for line in found[0].splitlines()]
 
@@ -52,7 +62,9 @@ class Program:
 
     def __init__(self, command: str, cwd: Path) -> None:
         self.process = subprocess.Popen(
-            f"exec {command}" if "&&" not in command else command.replace("&& ", "&& exec "),
+            f"exec {command}"
+            if "&&" not in command
+            else command.replace("&& ", "&& exec "),
             shell=True,
             cwd=cwd,
             env=ENVIRONMENT,
@@ -73,7 +85,9 @@ class Program:
     def wait(self, pattern: str, timeout: float = 30.0) -> None:
         deadline = time.monotonic() + timeout
         while not any(re.search(pattern, line) for line in list(self.lines)):
-            if time.monotonic() > deadline or (self.process.poll() is not None and not self.reader.is_alive()):
+            if time.monotonic() > deadline or (
+                self.process.poll() is not None and not self.reader.is_alive()
+            ):
                 said = "\n".join(self.lines)
                 raise Expected(
                     f"{self.process.args!r} did not print {pattern!r} (exit code {self.process.poll()}):\n{said}"
@@ -95,10 +109,16 @@ def test_the_first_cluster_runs_as_printed(folder: Path) -> None:
     try:
         for index, line in enumerate(commands(".venv/bin/python node.py"), 1):
             line = re.sub(r"(?<![\w./-])(node\.(?:py|mjs|c))\b", rf"{folder}/\1", line)
-            line = line.replace("-o app ", f"-o {folder}/app ").replace("./app ", f"{folder}/app ")
-            line = line.replace("build/release", str(BUILD)).replace(f"$PWD/{BUILD}", str(BUILD))
+            line = line.replace("-o app ", f"-o {folder}/app ").replace(
+                "./app ", f"{folder}/app "
+            )
+            line = line.replace("build/release", str(BUILD)).replace(
+                f"$PWD/{BUILD}", str(BUILD)
+            )
             line = line.replace("4369", str(port))
-            if index == 1:  # the programs have the default port in them; it may be taken here
+            if (
+                index == 1
+            ):  # the programs have the default port in them; it may be taken here
                 for name in ("node.py", "node.mjs"):
                     (folder / name).write_text(program(name).replace("4369", str(port)))
             running.append(Program(line, ROOT))
@@ -127,8 +147,17 @@ def test_the_first_cluster_runs_as_printed(folder: Path) -> None:
 
 def test_the_c_program_compiles_as_c11_with_warnings_and_as_cpp(folder: Path) -> None:
     (folder / "node.c").write_text(program("node.c"))
-    for compiler in (["cc", "-std=c11", "-Wpedantic"], ["c++", "-x", "c++", "-std=c++20"]):
-        flags = ["-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{ROOT / 'capi' / 'include'}"]
+    for compiler in (
+        ["cc", "-std=c11", "-Wpedantic"],
+        ["c++", "-x", "c++", "-std=c++20"],
+    ):
+        flags = [
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-fsyntax-only",
+            f"-I{ROOT / 'capi' / 'include'}",
+        ]
         subprocess.run([*compiler, *flags, str(folder / "node.c")], check=True)
 
 
@@ -162,7 +191,9 @@ def test_every_block_is_one_that_is_run() -> None:
 def test_the_table_has_every_option_with_its_default() -> None:
     table = dict(re.findall(r"^\| `(\w+)` \| ([^|]+?) \|", README, re.MULTILINE))
     declared = re.search(
-        r"^export interface ClusterConfig \{(.*?)^\}", (ROOT / "node" / "index.d.cts").read_text(), re.M | re.S
+        r"^export interface ClusterConfig \{(.*?)^\}",
+        (ROOT / "node" / "index.d.cts").read_text(),
+        re.M | re.S,
     )
     assert declared
     options = re.findall(r"^  readonly (\w+)\??:", declared[1], re.MULTILINE)
@@ -182,31 +213,103 @@ def test_the_table_has_every_option_with_its_default() -> None:
 
 
 LIMITS = {  # row of docs/limits.md -> its value there -> file and constant in the code
-    "one dial, until TCP is up": ("5 s", "membership/membership.h", "dial_timeout = Duration::seconds(5)"),
+    "one dial, until TCP is up": (
+        "5 s",
+        "membership/membership.h",
+        "dial_timeout = Duration::seconds(5)",
+    ),
     "until a new connection said": (
         "max(10 s,",
         "membership/membership.h",
         "identification_min = Duration::seconds(10)",
     ),
-    "`start()`, until every seed's": ("2 s", "membership/membership.h", "join_max = Duration::seconds(2)"),
-    "silence of a seed": ("250 ms", "membership/membership.h", "join_silence_max = Duration::milliseconds(250)"),
-    "an old connection after": ("60 s", "membership/membership.h", "stale_connection_max = Duration::seconds(60)"),
-    "a gossiped id that answered": ("10 min", "membership/membership.h", "impostor_memory = Duration::seconds(600)"),
-    "a gossiped id that nobody": ("60 s", "membership/membership.h", "unvouched_max = Duration::seconds(60)"),
-    "frame, from a peer that has not": ("64 KiB (256 KiB", "session/session.cc", "kUnidentifiedFrameMax = 256 * 1024"),
-    "frame, from an identified peer": ("1 MiB", "session/session.cc", "kIdentifiedFrameMax = 1024 * 1024"),
-    "length prefix": ("16 MiB", "wire/frame_reader.h", "kFrameBodySizeMax = 16 * 1024 * 1024"),
-    "send queue of one peer": ("1 MiB", "transport/uv_transport.h", "send_queue_max = size_t{1} << 20"),
-    "connections that have not said": ("256", "membership/membership.h", "unidentified_max = 256"),
+    "`start()`, until every seed's": (
+        "2 s",
+        "membership/membership.h",
+        "join_max = Duration::seconds(2)",
+    ),
+    "silence of a seed": (
+        "250 ms",
+        "membership/membership.h",
+        "join_silence_max = Duration::milliseconds(250)",
+    ),
+    "an old connection after": (
+        "60 s",
+        "membership/membership.h",
+        "stale_connection_max = Duration::seconds(60)",
+    ),
+    "a gossiped id that answered": (
+        "10 min",
+        "membership/membership.h",
+        "impostor_memory = Duration::seconds(600)",
+    ),
+    "a gossiped id that nobody": (
+        "60 s",
+        "membership/membership.h",
+        "unvouched_max = Duration::seconds(60)",
+    ),
+    "frame, from a peer that has not": (
+        "64 KiB (256 KiB",
+        "session/session.cc",
+        "kUnidentifiedFrameMax = 256 * 1024",
+    ),
+    "frame, from an identified peer": (
+        "1 MiB",
+        "session/session.cc",
+        "kIdentifiedFrameMax = 1024 * 1024",
+    ),
+    "length prefix": (
+        "16 MiB",
+        "wire/frame_reader.h",
+        "kFrameBodySizeMax = 16 * 1024 * 1024",
+    ),
+    "send queue of one peer": (
+        "1 MiB",
+        "transport/uv_transport.h",
+        "send_queue_max = size_t{1} << 20",
+    ),
+    "connections that have not said": (
+        "256",
+        "membership/membership.h",
+        "unidentified_max = 256",
+    ),
     "dials in progress": ("64", "membership/membership.h", "dials_max = 64"),
-    "connections of one reference": ("4", "membership/membership.h", "reference_connections_max = 4"),
+    "connections of one reference": (
+        "4",
+        "membership/membership.h",
+        "reference_connections_max = 4",
+    ),
     "known nodes": ("4,096", "membership/membership.h", "nodes_max = 4096"),
-    "unreachable ids learnt": ("128", "membership/membership.h", "unreachable_per_teacher_max = 128"),
-    "ids in one gossip list": ("48 KiB", "membership/membership.h", "gossip_bytes_max = 48 * 1024"),
-    "ids in a steady heartbeat": ("8", "membership/membership.h", "gossip_per_beat = 8"),
-    "undelivered node events": ("1,024", "cluster/event_queue.h", "coalesce_above = 1024"),
-    "log records waiting; errors waiting": ("256 each", "cluster/event_queue.h", "logs_max = 256"),
-    "error events": ("10 a second", "membership/membership.h", "errors_per_second_max = 10"),
+    "unreachable ids learnt": (
+        "128",
+        "membership/membership.h",
+        "unreachable_per_teacher_max = 128",
+    ),
+    "ids in one gossip list": (
+        "48 KiB",
+        "membership/membership.h",
+        "gossip_bytes_max = 48 * 1024",
+    ),
+    "ids in a steady heartbeat": (
+        "8",
+        "membership/membership.h",
+        "gossip_per_beat = 8",
+    ),
+    "undelivered node events": (
+        "1,024",
+        "cluster/event_queue.h",
+        "coalesce_above = 1024",
+    ),
+    "log records waiting; errors waiting": (
+        "256 each",
+        "cluster/event_queue.h",
+        "logs_max = 256",
+    ),
+    "error events": (
+        "10 a second",
+        "membership/membership.h",
+        "errors_per_second_max = 10",
+    ),
     "nesting of JSON": ("20,000", "wire/json_check.h", "kJsonDepthMax = 20'000"),
     "names looked up at once": ("4", "transport/resolver.cc", "kThreadsMax = 4"),
 }
@@ -216,7 +319,9 @@ LIMITS = {  # row of docs/limits.md -> its value there -> file and constant in t
 def test_the_limits_are_those_of_the_code(row: str) -> None:
     value, file, constant = LIMITS[row]
     assert re.search(
-        rf"^\| {re.escape(row)}[^|]*\| {re.escape(value)}", (ROOT / "docs" / "limits.md").read_text(), re.M
+        rf"^\| {re.escape(row)}[^|]*\| {re.escape(value)}",
+        (ROOT / "docs" / "limits.md").read_text(),
+        re.M,
     )
     assert constant in (ROOT / "core" / file).read_text()
 
@@ -228,12 +333,53 @@ def documents() -> list[Path]:
 @pytest.mark.parametrize("document", documents(), ids=lambda path: path.name)
 def test_links_lead_somewhere(document: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text())
-    missing = [link for link in links if "://" not in link and not (document.parent / link).exists()]
+    missing = [
+        link
+        for link in links
+        if "://" not in link and not (document.parent / link).exists()
+    ]
     assert missing == []
 
 
 def test_the_verbs_that_documents_name_exist() -> None:
     script = (ROOT / "dev").read_text()
-    named = {verb for path in documents() for verb in re.findall(r"\./dev ([a-z]+)", path.read_text())}
+    named = {
+        verb
+        for path in documents()
+        for verb in re.findall(r"\./dev ([a-z]+)", path.read_text())
+    }
     assert {"demo", "test", "build"} <= named
-    assert [verb for verb in named if f"verb_{verb}()" not in script and verb != "setup"] == []
+    assert [
+        verb for verb in named if f"verb_{verb}()" not in script and verb != "setup"
+    ] == []
+
+
+def is_shown(suite: str, file: str, name: str) -> bool:
+    """Whether a test of this name is in that file: a GoogleTest `Suite.Name`, or a function, a scene or a title."""
+    sources = [
+        path
+        for path in (ROOT / "tests" / suite).rglob(f"{file}.*")
+        if path.suffix in {".cc", ".c", ".py", ".mjs"}
+    ]
+    group, _, test = name.rpartition(".")
+    pattern = (
+        rf"TEST(_F|_P)?\({group}, {test}\)"
+        if group
+        else rf"(\bdef |void |\btest\('|\b){re.escape(name)}\b"
+    )
+    return any(re.search(pattern, path.read_text()) for path in sources)
+
+
+def test_the_tests_that_the_failure_model_names_exist() -> None:
+    named = re.findall(
+        r"`(\w+)/([\w.]+)(?:: ([^`]+))?`",
+        (ROOT / "docs" / "failure-model.md").read_text(),
+    )
+    assert len(named) > 60
+    missing = [
+        f"{suite}/{file}: {name}"
+        for suite, file, name in named
+        if not is_shown(suite, file, name or "main")
+    ]
+    assert [text for text in missing if "fuzz/" not in text] == []
+    assert (ROOT / "tests" / "fuzz" / "driver.cc").exists()
