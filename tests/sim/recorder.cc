@@ -91,7 +91,7 @@ void Recorder::open(uint64_t id, Connection& connection) {
 void Recorder::erase(std::unordered_map<uint64_t, Connection>::iterator position) {
   const Connection& gone = position->second;
   if (gone.state == State::Dialing) dialing_.erase(dialing_.find(gone.endpoint));
-  if (position->first % 2 == 1 && gone.heard.frames() == 0) last_dial_[gone.endpoint] = network_.now();
+  if (position->first % 2 == 1 && gone.heard.frames() <= 1) last_dial_[gone.endpoint] = network_.now();
   if (gone.peer && --open_to_.at(*gone.peer) == 0) open_to_.erase(*gone.peer);
   connections_.erase(position);
 }
