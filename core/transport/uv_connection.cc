@@ -109,9 +109,10 @@ bool UvConnection::establish() {
 
 // Heartbeats are small and rare, so the kernel learns of a lost one only by its own timeout, and doubles that with each
 // further loss: on a network that loses packets a few of these in a row make a silence of seconds, which is taken for
-// death. BBR, which is made for bulk, is slow to repeat: with 20 % loss and a beat a second, 56 links had 4 to 8 silences
-// of three seconds in a minute, and 0 or 1 with Reno, which every kernel has. For streams as thin as this Linux repeats
-// the first six times at an even pace, if it is asked to (not under BBR); what that adds to Reno was not measurable.
+// death. BBR, which is made for bulk, is slow to repeat: with 20 % loss and a beat a second, 56 links had 4 to 8
+// silences of three seconds in a minute, and 0 or 1 with Reno, which every kernel has. For streams as thin as this
+// Linux repeats the first six times at an even pace, if it is asked to (not under BBR); what that adds to Reno was not
+// measurable.
 void UvConnection::be_persistent() {
 #if defined(__linux__)
   uv_os_fd_t fd = -1;
