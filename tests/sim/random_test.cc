@@ -20,6 +20,14 @@ TEST_P(RandomLives, AreSound) {
 
 INSTANTIATE_TEST_SUITE_P(Shard, RandomLives, testing::Range<uint64_t>(0, 16));
 
+// Every table, list and burst at another size: what only shows among many.
+TEST(LargeLife, OfAHundredNodesIsSound) {
+  ScenarioOptions options{1};
+  options.nodes = 100;
+  Scenario scenario(options);
+  ASSERT_TRUE(scenario.play()) << scenario.report();
+}
+
 // What is left out changes nothing in the plan: this is how a failing life is made smaller.
 TEST(Plan, IsTheSameWhateverIsLeftOut) {
   Scenario whole({3});

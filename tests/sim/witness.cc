@@ -234,9 +234,10 @@ void Witness::check_dial(const Endpoint& endpoint) {
       continue;
     if (truth_.now() - standing.down_at >= timeout_towards(*standing.life)) continue;
     if (id.port() != endpoint.port || IpAddress::parse(id.host()) != endpoint.ip) continue;
-    const bool is_anybody_else = std::any_of(table_->nodes.begin(), table_->nodes.end(), [&](const NodeEntry& entry) {
-      return entry.id() != id && entry.id().host() == id.host() && entry.id().port() == id.port();
-    });
+    const bool is_anybody_else =
+        std::any_of(table_->nodes.begin(), table_->nodes.end(), [&leaver = id](const NodeEntry& entry) {
+          return entry.id() != leaver && entry.id().host() == leaver.host() && entry.id().port() == leaver.port();
+        });
     if (!is_anybody_else) fail("dials " + id.text() + ", which has just said goodbye");
   }
 }
