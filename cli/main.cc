@@ -1,6 +1,8 @@
 // The command noex-cluster. It is a host like any other: everything it knows of the cluster comes through
 // noex_cluster.h.
 
+#include <sys/resource.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
@@ -86,6 +88,14 @@ void add_run(CLI::App& app, RunOptions& options) {
       ->group("");
 }
 
+// A connection is a descriptor, and the usual limit of 1,024 is meant for programs that use select().
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int main_guarded(int argc, char** argv) {
   CLI::App app("Nodes of a peer-to-peer cluster: they find each other, notice who dies, and heal what breaks.",
                "noex-cluster");
@@ -99,6 +109,7 @@ int main_guarded(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kSuccess : kUsage;
   }
+  raise_descriptor_limit();
   return run(options);
 }
 

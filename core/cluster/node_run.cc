@@ -1,5 +1,8 @@
 #include "cluster/node_run.h"
 
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <chrono>
 #include <utility>
 #include <variant>
@@ -14,6 +17,17 @@ namespace {
 constexpr Duration kAdvertiseLookupMax = Duration::seconds(1);
 
 Incarnation new_incarnation(int64_t unix_ms) { return static_cast<uint64_t>(unix_ms) << 16 | (random_u64() & 0xffff); }
+
+// Strangers together take at most three of four descriptors that this process may have: the application and the
+// members of the mesh need some, too.
+MembershipLimits within_descriptors(MembershipLimits limits) {
+  rlimit descriptors{};
+  if (getrlimit(RLIMIT_NOFILE, &descriptors) != 0) return limits;
+  const auto some = static_cast<size_t>(descriptors.rlim_cur / 4);
+  limits.unidentified_max = std::clamp<size_t>(some, 1, limits.unidentified_max);
+  limits.unproven_max = std::clamp<size_t>(2 * some, 1, limits.unproven_max);
+  return limits;
+}
 
 Error aborted() { return {ErrorCode::Aborted, "the start was ended by a stop", {}}; }
 
@@ -65,7 +79,7 @@ Status NodeRun::run_driver(UvTransport& transport, const Identity& identity) {
   self.id = identity.id;
   self.incarnation = identity.incarnation;
   self.nonce = [] { return Nonce{random_u64(), random_u64()}; };
-  Driver driver(config_, std::move(self), Rng(random_u64()), options_.membership, transport, *this);
+  Driver driver(config_, std::move(self), Rng(random_u64()), within_descriptors(options_.membership), transport, *this);
   if (!host_.on_running(identity)) return aborted();
   driver.start();
   transport.set_on_wakeup([this, &driver, &transport] { serve(driver, transport); });

@@ -79,12 +79,14 @@ void Membership::Machine::make_room_for_unidentified() {
 }
 
 // Saying who one is costs nothing, least of all when it is said in recorded words: so those who have not proved it are
-// counted, too.
-void Membership::Machine::make_room_for_unproven() {
+// counted, too. False: there is no room, and each of them came so lately that its proof may be under way. A live one
+// among them takes our answer for the beginning, and would report us down if it were closed.
+bool Membership::Machine::make_room_for_unproven() {
   while (!unproven_.empty()) {
     Connection* oldest = find_connection(unproven_.front());
     const bool waits = oldest != nullptr && is_unproven(*oldest, oldest->state);
-    if (waits && unproven_count_ < limits_.unproven_max) return;
+    if (waits && unproven_count_ < limits_.unproven_max) return true;
+    if (waits && clock_ - (oldest->expires_at - identification_time()) < limits_.proof_time_min) return false;
     unproven_.pop_front();
     if (!waits) continue;
     note(RejectKind::TooManyUnidentified, "closed the oldest of " + std::to_string(unproven_count_) +
@@ -92,6 +94,7 @@ void Membership::Machine::make_room_for_unproven() {
                                               oldest->peer.text() + "' (" + oldest->remote.to_string() + ")");
     end_connection(*oldest, CloseMode::Abort, Failure::Rejected, "too many unproven connections");
   }
+  return true;
 }
 
 // ----------------------------------------------------------------------------------------------------------------
@@ -123,7 +126,6 @@ void Membership::Machine::leave_unidentified(Connection& connection, ConnectionS
   const bool was_unproven = is_unproven(connection, connection.state);
   const bool is_now = is_unproven(connection, next);
   if (is_now && !was_unproven) {
-    make_room_for_unproven();
     unproven_.push_back(connection.id);
     ++unproven_count_;
   } else if (was_unproven && !is_now) {

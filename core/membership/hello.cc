@@ -76,6 +76,13 @@ void Membership::Machine::identify(Connection& connection, const MessageReceived
   connection.peer_beats_twice = says(kBeatsTwice);
   if (!connection.outbound) connection.has_list = says(kHasList);
   connection.peer_nonce = hello->nonce;
+  if (!connection.outbound && !make_room_for_unproven()) {
+    note(RejectKind::TooManyUnidentified, "turned '" + connection.peer.text() + "' (" + connection.remote.to_string() +
+                                              ") away: " + std::to_string(unproven_count_) +
+                                              " others came just before it; it will come again");
+    end_connection(connection, CloseMode::Abort, Failure::Rejected, "too many at once");
+    return;
+  }
   const ConnectionId id = connection.id;
   admit(connection);
   // What the answer to our dial says of itself is its first heartbeat.

@@ -207,7 +207,7 @@ class Membership::Machine {
   void connection_timer(Connection& connection);
   [[nodiscard]] bool may_stay_silent(const Connection& connection) const;
   void make_room_for_unidentified();
-  void make_room_for_unproven();
+  [[nodiscard]] bool make_room_for_unproven();
   [[nodiscard]] static bool is_unproven(const Connection& connection, ConnectionState state) {
     return !connection.outbound && (state == ConnectionState::Held || state == ConnectionState::Identified);
   }

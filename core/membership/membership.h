@@ -21,7 +21,8 @@ struct MembershipLimits {
   Duration dial_timeout = Duration::seconds(5);  // kept by the transport; here for the dial's share of the join time
   Duration identification_min = Duration::seconds(10);
   size_t unidentified_max = 256;
-  size_t unproven_max = 512;  // said who they are, and have not proved yet that they are live
+  size_t unproven_max = 1024;  // said who they are, and have not proved yet that they are live
+  Duration proof_time_min = Duration::milliseconds(250);  // that each of them has, however many come
   size_t dials_max = 64;
   size_t member_lookups_max = 2;  // names of nodes that were heard of; half of what the resolver does at a time
   size_t nodes_max = 4096;

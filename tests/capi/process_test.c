@@ -11,7 +11,14 @@
 #include "support/check.h"
 #include "support/node.h"
 
-enum { TIMES = 8 };
+/* 20 times; 200 in the long form, a few under a sanitizer, which makes each a matter of seconds. */
+static int times(void) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  return 8;
+#else
+  return getenv("NOEX_SOAK") == NULL ? 20 : 200;
+#endif
+}
 
 /* To leave without a stop, and to fork with threads about, is what is tried here: the thread sanitizer is not to
  * complain of that. */
@@ -51,7 +58,7 @@ static int outcome_of(void (*body)(void)) {
 }
 
 static void expect_exit(void (*body)(void), int code) {
-  for (int i = 0; i < TIMES; i++) {
+  for (int i = 0; i < times(); i++) {
     const int outcome = outcome_of(body);
     if (WIFSIGNALED(outcome)) CHECK_FAIL("the child was ended by signal %d", WTERMSIG(outcome));
     CHECK_INT(code, WEXITSTATUS(outcome));
@@ -59,7 +66,7 @@ static void expect_exit(void (*body)(void), int code) {
 }
 
 static void expect_signal(void (*body)(void), int number) {
-  for (int i = 0; i < TIMES; i++) {
+  for (int i = 0; i < times(); i++) {
     const int outcome = outcome_of(body);
     CHECK(WIFSIGNALED(outcome));
     CHECK_INT(number, WTERMSIG(outcome));
@@ -232,7 +239,7 @@ static void in_the_child(void) {
 
 static void a_child_has_no_part_in_its_parent_s_node(void) {
   two_nodes();
-  for (int i = 0; i < TIMES; i++) CHECK_INT(0, outcome_of(in_the_child));
+  for (int i = 0; i < times(); i++) CHECK_INT(0, outcome_of(in_the_child));
   /* The parent's listener and connections have not noticed: a new node joins, nobody went. */
   char id[NOEX_NODE_ID_SIZE_MAX + 1];
   read_id(pulled, id);

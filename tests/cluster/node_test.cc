@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -330,6 +331,25 @@ TEST(Node, LeavesNoDescriptorAndNoThreadBehind) {
   }
   EXPECT_EQ(open_descriptors(), descriptors) << "destroyed while it ran";
   EXPECT_TRUE(wait_threads_at_most(threads));
+}
+
+TEST(Node, StrangersDoNotUseUpTheDescriptors) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit low = before;
+  low.rlim_cur = 64;
+  NodeHarness node;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &low), 0);
+  node.start(quick_config("node"));
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);  // this side of the connections has some, too
+
+  const auto port = static_cast<uint16_t>(std::stoi(node.id().substr(node.id().rfind(':') + 1)));
+  std::vector<RawSocket> strangers;
+  for (int i = 0; i < 20; ++i) strangers.push_back(RawSocket::connected(port));
+  for (size_t i = 0; i < 4; ++i) EXPECT_TRUE(strangers[i].at_end()) << i << ", one of the oldest, made room";
+  const Result<NodeStats> stats = node->stats();
+  ASSERT_TRUE(stats.ok());
+  EXPECT_EQ(stats->driver.membership.rejected[static_cast<size_t>(RejectKind::TooManyUnidentified)], 4u);
 }
 
 TEST(Node, ItsThreadBlocksTheHostsSignals) {

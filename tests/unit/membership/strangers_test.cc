@@ -30,6 +30,7 @@ TEST(Strangers, WhoProvesNothingMakesRoomOldestFirst) {
     node.beat(replays.back(), kA, Script::hello(1, 5));
   }
   EXPECT_FALSE(node.closed(replays[0]));
+  node.pass(250);
   const ConnectionId honest = node.accept();
   node.beat(honest, kA, Script::hello(2, 6));
   EXPECT_TRUE(node.closed(replays[0]));
@@ -44,6 +45,29 @@ TEST(Strangers, WhoProvesNothingMakesRoomOldestFirst) {
   EXPECT_FALSE(node.closed(replays[2]));
   EXPECT_FALSE(node.closed(honest));
   EXPECT_FALSE(node.closed(member));
+}
+
+// Hundreds that start at once are no strangers: to close one whose proof is under way would be a down for it.
+TEST(Strangers, WhoJustCameIsNotPushedOut) {
+  MembershipLimits limits;
+  limits.unproven_max = 2;
+  Script node({.limits = limits});
+  const ConnectionId first = node.accept();
+  node.beat(first, kA, Script::hello(1, 5));
+  const ConnectionId second = node.accept();
+  node.beat(second, kZ, Script::hello(2, 6));
+  node.pass(249);
+  const ConnectionId third = node.accept();
+  node.beat(third, "b@127.0.0.1:4002", Script::hello(3, 7));
+  EXPECT_TRUE(node.closed(third));
+  EXPECT_TRUE(node.sent(third).empty()) << "it was not answered, so it takes nobody for up";
+  EXPECT_EQ(node.rejected(RejectKind::TooManyUnidentified), 1u);
+  node.beat(first, kA, Script::echo(node.nonce_of(first)));
+  EXPECT_EQ(node.events(), Lines{std::string("up ") + kA});
+  const ConnectionId again = node.accept();
+  node.beat(again, "b@127.0.0.1:4002", Script::hello(3, 8));
+  EXPECT_FALSE(node.closed(again));
+  EXPECT_FALSE(node.closed(second));
 }
 
 TEST(Strangers, OneNodeHoldsSoManyConnectionsOnly) {
