@@ -41,42 +41,28 @@ __attribute__((visibility("default"))) int __lsan_is_turned_off(void) { return l
 
 static void nothing(const noex_event* event, void* user_data) { (void)event, (void)user_data; }
 
-/* Runs `body` in a child, which must not return from it, and gives back how the child ended. Ends it after a minute. */
-static int outcome_of(void (*body)(void)) {
-  fflush(stdout);
-  fflush(stderr);
-  const pid_t child = fork();
+/* How a child ended. It is ended after a minute. */
+static int outcome_of(pid_t child) {
   CHECK(child >= 0);
-  if (child == 0) {
-    alarm(60);
-    body();
-    _exit(99);
-  }
   int outcome = 0;
   CHECK(waitpid(child, &outcome, 0) == child);
   return outcome;
 }
 
-static void expect_exit(void (*body)(void), int code) {
-  for (int i = 0; i < times(); i++) {
-    const int outcome = outcome_of(body);
-    if (WIFSIGNALED(outcome)) CHECK_FAIL("the child was ended by signal %d", WTERMSIG(outcome));
-    CHECK_INT(code, WEXITSTATUS(outcome));
-  }
+static pid_t fork_quietly(void) {
+  fflush(stdout);
+  fflush(stderr);
+  const pid_t child = fork();
+  if (child == 0) alarm(60);
+  return child;
 }
 
-static void expect_signal(void (*body)(void), int number) {
-  for (int i = 0; i < times(); i++) {
-    const int outcome = outcome_of(body);
-    CHECK(WIFSIGNALED(outcome));
-    CHECK_INT(number, WTERMSIG(outcome));
-  }
-}
-
-/* Two nodes that know each other, one pulled from, one called back: threads of every kind are at work. */
+/* Two nodes that know each other, one pulled from, one called back: threads of every kind are at work. In a process
+ * that is about to end they know a third, outside, that sees how they go. */
+static const char* witness_id;
 static noex_cluster *pulled, *called_back;
 static void two_nodes(void) {
-  pulled = start_node("pulled", NULL, "secret");
+  pulled = start_node("pulled", witness_id, "secret");
   char id[NOEX_NODE_ID_SIZE_MAX + 1];
   read_id(pulled, id);
   noex_config config;
@@ -89,108 +75,167 @@ static void two_nodes(void) {
   called_back = new_cluster();
   CHECK_OK(noex_cluster_on_event(called_back, NOEX_EVENT_ALL, nothing, NULL, NULL, NULL));
   CHECK_OK(noex_cluster_start(called_back, &config));
-  noex_event_free(wait_event(pulled, NOEX_EVENT_NODE_UP, NULL));
+  read_id(called_back, id);
+  wait_up(pulled, id);
 }
 
 /* -------------------------------------------------------------------------------------------------------------------
  * exits */
 
-static void leave_by_exit(void) {
-  two_nodes();
-  exit(7);
-}
-static void exit_without_stop(void) { expect_exit(leave_by_exit, 7); }
+static void leave_by_exit(void) { exit(7); }
 
-static void leave_by_underscore_exit(void) {
-  two_nodes();
-  _exit(8);
-}
-static void underscore_exit_without_stop(void) { expect_exit(leave_by_underscore_exit, 8); }
+static void leave_by_underscore_exit(void) { _exit(8); }
 
-static void leave_by_abort(void) {
-  two_nodes();
-  abort();
-}
-static void abort_without_stop(void) { expect_signal(leave_by_abort, SIGABRT); }
+static void leave_by_abort(void) { abort(); }
+
+static void leave_by_sigterm(void) { CHECK(raise(SIGTERM) == 0); }
+
+static void leave_by_sigkill(void) { CHECK(raise(SIGKILL) == 0); }
 
 static void die_in_a_callback(const noex_event* event, void* user_data) {
   (void)event, (void)user_data;
   abort();
 }
 static void leave_by_abort_in_a_callback(void) {
-  two_nodes();
-  CHECK_OK(noex_cluster_on_event(called_back, NOEX_EVENT_ALL, die_in_a_callback, NULL, NULL, NULL));
-  CHECK_OK(noex_cluster_stop_async(called_back, NULL));
+  CHECK_OK(noex_cluster_on_event(called_back, NOEX_EVENT_NODE_DOWN, die_in_a_callback, NULL, NULL, NULL));
+  CHECK_OK(noex_cluster_stop_async(pulled, NULL));
   for (;;) pause();
 }
-static void abort_in_a_callback(void) { expect_signal(leave_by_abort_in_a_callback, SIGABRT); }
 
 static void exit_in_a_callback(const noex_event* event, void* user_data) {
   (void)event, (void)user_data;
   exit(9);
 }
 static void leave_by_exit_in_a_callback(void) {
-  two_nodes();
-  CHECK_OK(noex_cluster_on_event(called_back, NOEX_EVENT_ALL, exit_in_a_callback, NULL, NULL, NULL));
-  CHECK_OK(noex_cluster_stop_async(called_back, NULL));
+  CHECK_OK(noex_cluster_on_event(called_back, NOEX_EVENT_NODE_DOWN, exit_in_a_callback, NULL, NULL, NULL));
+  CHECK_OK(noex_cluster_stop_async(pulled, NULL));
   for (;;) pause();
 }
-static void exit_inside_a_callback(void) { expect_exit(leave_by_exit_in_a_callback, 9); }
 
 static void stop_at_exit(void) {
   CHECK_OK(noex_cluster_stop(pulled));
-  noex_cluster_free(called_back);
+  CHECK_OK(noex_cluster_stop(called_back));
 }
 static void leave_by_exit_with_a_handler(void) {
-  two_nodes();
   CHECK(atexit(stop_at_exit) == 0);
   exit(10);
 }
-static void stop_in_an_exit_handler(void) { expect_exit(leave_by_exit_with_a_handler, 10); }
 
 static void* exit_from_a_thread(void* unused) {
   (void)unused;
   exit(11);
 }
 static void leave_by_exit_from_another_thread(void) {
-  two_nodes();
   pthread_t thread;
   CHECK(pthread_create(&thread, NULL, exit_from_a_thread, NULL) == 0);
   for (;;) pause();
 }
-static void exit_from_another_thread(void) { expect_exit(leave_by_exit_from_another_thread, 11); }
 
 /* The main thread alone may end: the node goes on, and the process is ended by whoever is left. */
 static void* stop_later(void* unused) {
+  stop_at_exit();
   (void)unused;
-  CHECK_OK(noex_cluster_stop(pulled));
-  CHECK_OK(noex_cluster_stop(called_back));
   exit(12);
 }
 static void leave_by_pthread_exit(void) {
-  two_nodes();
   pthread_t thread;
   CHECK(pthread_create(&thread, NULL, stop_later, NULL) == 0);
   pthread_exit(NULL);
 }
-static void pthread_exit_of_the_main_thread(void) { expect_exit(leave_by_pthread_exit, 12); }
 
-/* Called by main() for a child that is this very program, run anew: a real return from a real main. */
-static int return_from_main(void) {
+static void leave_by_return(void) {}
+
+/* Each of them in a process of its own: this very program, run anew with the name of the road. */
+struct road {
+  const char* name;
+  void (*leave)(void);
+  int code;   /* that the process ends with, */
+  int number; /* or the signal */
+  bool stops; /* some of its nodes say goodbye */
+};
+static const struct road ROADS[] = {
+    {"exit", leave_by_exit, 7, 0, false},
+    {"_exit", leave_by_underscore_exit, 8, 0, false},
+    {"exit-in-a-callback", leave_by_exit_in_a_callback, 9, 0, true},
+    {"stop-at-exit", leave_by_exit_with_a_handler, 10, 0, true},
+    {"exit-from-a-thread", leave_by_exit_from_another_thread, 11, 0, false},
+    {"pthread_exit", leave_by_pthread_exit, 12, 0, true},
+    {"return-from-main", leave_by_return, 13, 0, false},
+    {"abort", leave_by_abort, 0, SIGABRT, false},
+    {"abort-in-a-callback", leave_by_abort_in_a_callback, 0, SIGABRT, true},
+    {"sigterm", leave_by_sigterm, 0, SIGTERM, false},
+    {"sigkill", leave_by_sigkill, 0, SIGKILL, false},
+};
+
+static const struct road* find_road(const char* name) {
+  for (size_t i = 0; i < sizeof ROADS / sizeof *ROADS; i++) {
+    if (strcmp(ROADS[i].name, name) == 0) return &ROADS[i];
+  }
+  CHECK_FAIL("there is no road %s", name);
+}
+
+static int take(const struct road* road, const char* witness) {
+  witness_id = witness;
   two_nodes();
-  return 13;
+  road->leave();
+  return road->code;
 }
+
+/* Reads what the witness has to say until nobody is connected to it; how many went without a goodbye. */
+static int gone_without_a_word(noex_cluster* witness, const struct road* road) {
+  int count = 0;
+  for (;;) {
+    size_t connected = 0;
+    noex_event* event = NULL;
+    CHECK_OK(noex_cluster_connected_count(witness, &connected));
+    const noex_status status = noex_cluster_next_event(witness, connected == 0 ? 0 : DEADLINE_MS, &event);
+    if (status == NOEX_ETIMEOUT && connected == 0) return count;
+    CHECK_INT(NOEX_OK, status);
+    if (event->kind == NOEX_EVENT_NODE_DOWN) {
+      if (event->reason == NOEX_DOWN_GRACEFUL_SHUTDOWN) {
+        if (!road->stops) CHECK_FAIL("%s said goodbye by the road %s", event->node->id, road->name);
+      } else {
+        CHECK_STR("connection_closed", noex_down_reason_name(event->reason));
+        count++;
+      }
+    }
+    noex_event_free(event);
+  }
+}
+
 static const char* program;
-static void run_anew(void) {
-  execl(program, program, "return-from-main", (char*)NULL);
-  _exit(98);
+
+static void every_road_out(void) {
+  char id[NOEX_NODE_ID_SIZE_MAX + 1];
+  for (const struct road* road = ROADS; road < ROADS + sizeof ROADS / sizeof *ROADS; road++) {
+    noex_cluster* witness = start_node("witness", NULL, "secret");
+    read_id(witness, id);
+    int gone = 0;
+    for (int i = 0; i < times(); i++) {
+      const pid_t child = fork_quietly();
+      if (child == 0) {
+        execl(program, program, road->name, id, (char*)NULL);
+        _exit(98);
+      }
+      const int outcome = outcome_of(child);
+      if (road->number == 0) {
+        if (WIFSIGNALED(outcome)) CHECK_FAIL("by the road %s signal %d came", road->name, WTERMSIG(outcome));
+        CHECK_INT(road->code, WEXITSTATUS(outcome));
+      } else {
+        CHECK(WIFSIGNALED(outcome));
+        CHECK_INT(road->number, WTERMSIG(outcome));
+      }
+      gone += gone_without_a_word(witness, road);
+    }
+    if (!road->stops) CHECK(gone > 0);
+    end_node(witness);
+  }
 }
-static void a_return_from_main(void) { expect_exit(run_anew, 13); }
 
 /* --------------------------------------------------------------------------------------------------------------------
  * fork */
 
-static void in_the_child(void) {
+_Noreturn static void in_the_child(void) {
   leaks_are_known = true;
   char id[NOEX_NODE_ID_SIZE_MAX + 1];
   noex_config config;
@@ -239,7 +284,11 @@ static void in_the_child(void) {
 
 static void a_child_has_no_part_in_its_parent_s_node(void) {
   two_nodes();
-  for (int i = 0; i < times(); i++) CHECK_INT(0, outcome_of(in_the_child));
+  for (int i = 0; i < times(); i++) {
+    const pid_t child = fork_quietly();
+    if (child == 0) in_the_child();
+    CHECK_INT(0, outcome_of(child));
+  }
   /* The parent's listener and connections have not noticed: a new node joins, nobody went. */
   char id[NOEX_NODE_ID_SIZE_MAX + 1];
   read_id(pulled, id);
@@ -383,16 +432,8 @@ static void no_descriptor_is_left_behind(void) {
 
 int main(int argc, char** argv) {
   program = argv[0];
-  if (argc == 2 && strcmp(argv[1], "return-from-main") == 0) return return_from_main();
-  RUN(exit_without_stop);
-  RUN(underscore_exit_without_stop);
-  RUN(abort_without_stop);
-  RUN(abort_in_a_callback);
-  RUN(exit_inside_a_callback);
-  RUN(stop_in_an_exit_handler);
-  RUN(exit_from_another_thread);
-  RUN(pthread_exit_of_the_main_thread);
-  RUN(a_return_from_main);
+  if (argc == 3) return take(find_road(argv[1]), argv[2]);
+  RUN(every_road_out);
   RUN(a_child_has_no_part_in_its_parent_s_node);
   RUN(a_fork_inside_a_callback);
   RUN(our_threads_block_all_but_faults);
