@@ -337,6 +337,7 @@ void Membership::Machine::attempt_confirmed(Target& target, Connection& connecti
   target.hung_up = 0;
   target.failure.clear();
   settle(target);
+  if (target.seed && !joined_ && connection.has_hello && !connection.has_list) await_list(connection);
   const NodeId who = connection.peer;
   if (!target.expected.has_value()) {
     target.answers[connection.remote] = who;
@@ -465,6 +466,20 @@ void Membership::Machine::hurry_seeds_if_alone() {
 
 void Membership::Machine::settle(Target& target) { target.settled = true; }
 
+// A seed's list follows its hello by a moment: start() ends with the seed's members known.
+void Membership::Machine::await_list(Connection& connection) {
+  lists_awaited_.push_back(connection.id);
+  connection.silent_at = clock_ + limits_.join_silence_max;
+  set_expiry(connection, connection.expires_at);
+}
+
+bool Membership::Machine::is_list_awaited(ConnectionId id) const {
+  const auto found = connections_.find(id);
+  if (found == connections_.end()) return false;
+  const Connection& connection = found->second;
+  return connection.state == ConnectionState::Confirmed && connection.frames < 2 && !connection.silent_at.is_never();
+}
+
 void Membership::Machine::check_join() {
   const bool first_tries_over = clock_ - started_at_ >= limits_.join_max;
   if (first_tries_over && join_at_.is_never() && !unreached_told_) {
@@ -474,8 +489,11 @@ void Membership::Machine::check_join() {
   if (joined_) return;
   const bool all_settled = std::all_of(targets_.begin(), targets_.end(),
                                        [](const auto& entry) { return !entry.second.seed || entry.second.settled; });
-  if (!first_tries_over && !all_settled) return;
+  const bool all_listed = std::none_of(lists_awaited_.begin(), lists_awaited_.end(),
+                                       [this](ConnectionId id) { return is_list_awaited(id); });
+  if (!first_tries_over && !(all_settled && all_listed)) return;
   joined_ = true;
+  lists_awaited_ = {};
   emit(Notify{JoinSettled{}});
 }
 

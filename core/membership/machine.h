@@ -85,7 +85,7 @@ class Membership::Machine {
     uint32_t frames = 0;          // valid frames received
     bool closed_by_peer = false;  // the end of its stream was read
     Instant last_frame_at;
-    Instant silent_at = Instant::never();   // dialled: silent so long that start() need not wait
+    Instant silent_at = Instant::never();   // dialled: silent so long that start() waits no longer
     Instant expires_at = Instant::never();  // end of identification, of staleness, of draining
     Instant timer = Instant::never();
   };
@@ -260,6 +260,8 @@ class Membership::Machine {
   void hurry_seeds_if_alone();
   void settle(Target& target);
   void check_join();
+  void await_list(Connection& connection);
+  [[nodiscard]] bool is_list_awaited(ConnectionId id) const;
   void log_unreached_seeds();
 
   // --- gossip.cc
@@ -329,6 +331,7 @@ class Membership::Machine {
   Instant gossip_at_ = Instant::never();
   Instant join_at_ = Instant::never();
   bool joined_ = false;
+  std::vector<ConnectionId> lists_awaited_;  // of seeds, until start() has ended
   bool unreached_told_ = false;
   std::vector<NodeId> gossip_adds_;
   NodeId gossip_cursor_;

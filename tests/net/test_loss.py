@@ -62,6 +62,7 @@ def lose(mesh: HostMesh, nodes: list[NodeProcess], share: float) -> tuple[int, l
         hold(LOSSY, nodes)
         mesh.network.heal()
         ended = time.monotonic()
+        hold(INTERVAL * THRESHOLD + 1, nodes)  # a silence that began in the loss may end in a down just after it
         downs = [
             (observer, peer)
             for observer in nodes
@@ -69,13 +70,14 @@ def lose(mesh: HostMesh, nodes: list[NodeProcess], share: float) -> tuple[int, l
             for word in words(story(observer, peer.id, marks[observer]))
             if word != "up"
         ]
-        healed = mesh.wait_full(nodes, HEALED + BUSY)
+        mesh.wait_full(nodes, ended + HEALED + BUSY - time.monotonic())
+        healed = time.monotonic() - ended
         gaps = bare.gaps()
     mesh.assert_agreed(nodes)
     late = mesh.marks()
     tell(
         f"{share:.0%} loss: {len(downs)} downs; gaps of a bare beat: {len(gaps) / BARE:.1f}, the longest "
-        f"{max(gaps, default=0):.1f} s; full {healed:.1f} s after the loss"
+        f"{max(gaps, default=0):.1f} s; full {healed:.1f} s after the loss at the latest"
     )
     hold(max(0.0, ended + HEALED - time.monotonic()), nodes)
     for node in nodes:

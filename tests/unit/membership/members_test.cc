@@ -21,6 +21,25 @@ TEST(Join, WaitsForEachSeedsFirstAttempt) {
   node.answer("127.0.0.1:5001", kA);
   EXPECT_TRUE(node.told<JoinSettled>().empty());
   node.step(DialFailed{node.dial_to("127.0.0.1:5002"), "connection refused"});
+  node.run(251);
+  EXPECT_EQ(node.told<JoinSettled>().size(), 1u) << "a list that does not come is not waited for";
+}
+
+TEST(Join, EndsWithTheMembersOfASeedKnown) {
+  Script node({.seeds = {kA}});
+  const ConnectionId connection = node.answer("127.0.0.1:5001", kA);
+  EXPECT_EQ(node.events(), Lines{"up a@127.0.0.1:5001"});
+  EXPECT_TRUE(node.told<JoinSettled>().empty());
+  node.beat(connection, kA, std::nullopt, {id(kZ)});
+  EXPECT_EQ(node.told<JoinSettled>().size(), 1u);
+  EXPECT_EQ(node.status(kZ), NodeStatus::Connecting);
+}
+
+TEST(Join, DoesNotWaitForTheListOfASeedThatIsGone) {
+  Script node({.seeds = {kA}});
+  const ConnectionId connection = node.answer("127.0.0.1:5001", kA);
+  EXPECT_TRUE(node.told<JoinSettled>().empty());
+  node.step(ConnectionClosed{connection, CloseCause::Reset});
   EXPECT_EQ(node.told<JoinSettled>().size(), 1u);
 }
 
@@ -100,7 +119,7 @@ TEST(Seeds, ANamelessSeedDialsEveryAnswer) {
   node.step(
       Resolved{node.effects<Resolve>()[0].query, {*IpAddress::parse("127.0.0.1"), *IpAddress::parse("127.0.0.2")}, ""});
   EXPECT_EQ(node.dialled(), (Lines{"127.0.0.1:5001", "127.0.0.2:5001"}));
-  node.answer("127.0.0.1:5001", kA);
+  node.beat(node.answer("127.0.0.1:5001", kA), kA);
   node.step(DialFailed{node.dial_to("127.0.0.2:5001"), "connection refused"});
   EXPECT_EQ(node.events(), Lines{"up a@127.0.0.1:5001"});
   EXPECT_EQ(node.told<JoinSettled>().size(), 1u);
