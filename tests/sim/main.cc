@@ -86,6 +86,7 @@ int main(int argc, char** argv) {
 
   const auto started = std::chrono::steady_clock::now();
   double virtual_seconds = 0;
+  uint64_t handled = 0;
   uint64_t events = 0;
   uint64_t failures = 0;
   uint64_t played = 0;
@@ -103,6 +104,7 @@ int main(int argc, char** argv) {
     mixed += scenario.reference_count() > 0;
     hash = hash * 31 + scenario.simulation().hash();
     virtual_seconds += static_cast<double>(scenario.simulation().now().ns()) / 1e9;
+    handled += scenario.simulation().network().handled();
     events += scenario.simulation().event_count();
     if (lines) {
       std::printf(" faults %zu nodes %zu references %zu hash %016llx %s%s\n", scenario.plan().size(),
@@ -118,9 +120,10 @@ int main(int argc, char** argv) {
   }
   const double wall = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   std::printf(
-      "%llu lives, %llu failed; %llu with nodes of the reference; %.0f virtual seconds, %llu ups and downs; %.1f s, "
-      "%.0f virtual seconds per second; trace %016llx\n",
-      printable(played), printable(failures), printable(mixed), virtual_seconds, printable(events), wall,
-      virtual_seconds / (wall > 0 ? wall : 1), printable(hash));
+      "%llu lives, %llu failed; %llu with nodes of the reference; %.0f virtual seconds, %llu events, %llu ups and "
+      "downs; "
+      "%.1f s, %.0f virtual seconds per second; trace %016llx\n",
+      printable(played), printable(failures), printable(mixed), virtual_seconds, printable(handled), printable(events),
+      wall, virtual_seconds / (wall > 0 ? wall : 1), printable(hash));
   return failures == 0 ? 0 : 1;
 }

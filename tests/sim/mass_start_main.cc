@@ -32,16 +32,17 @@ int main(int argc, char** argv) {
   getrusage(RUSAGE_SELF, &usage);
   const auto megabytes = [](uint64_t bytes) { return static_cast<double>(bytes) / 1e6; };
   std::printf(
-      "%zu nodes: full mesh after %.3f virtual s, %.1f s of real time; %llu events, %.0f events/s; "
+      "%zu nodes: full mesh after %.3f virtual s, %.2f s of a core; %llu events, %.0f events/s; "
       "%llu frames, %.0f MB sent; %.0f MB of memory\n",
-      nodes, static_cast<double>(result.full_after.ns()) / 1e9, result.join_wall,
-      static_cast<unsigned long long>(result.events), static_cast<double>(result.events) / result.join_wall,
+      nodes, static_cast<double>(result.full_after.ns()) / 1e9, result.join_core,
+      static_cast<unsigned long long>(result.events), static_cast<double>(result.events) / result.join_core,
       static_cast<unsigned long long>(result.frames), megabytes(result.bytes),
       static_cast<double>(usage.ru_maxrss) / 1024);
-  if (result.beat_wall > 0) {
+  if (result.beat_core > 0) {
     const double beating = static_cast<double>(result.beating_for.ns()) / 1e9;
-    std::printf("then %.0f virtual s of beats in %.1f s of real time (%.2f of real time), %.1f MB/s sent\n", beating,
-                result.beat_wall, beating / result.beat_wall, megabytes(result.beat_bytes) / beating);
+    std::printf("then %.0f virtual s of beats in %.2f s of a core (%.2f of real time), %.0f events/s, %.1f MB/s sent\n",
+                beating, result.beat_core, beating / result.beat_core,
+                static_cast<double>(result.beat_events) / result.beat_core, megabytes(result.beat_bytes) / beating);
   }
   if (!result.full) std::printf("FAILED: %s\n", result.failure.c_str());
   return result.full ? 0 : 1;
