@@ -344,6 +344,7 @@ void MemoryNetwork::restore_host(HostId id) {
   if (host.up) return;
   log([&] { return "host " + std::to_string(id) + " is back"; });
   host.up = true;
+  probe_windows(id);
   kick_flows();
 }
 

@@ -280,6 +280,7 @@ class MemoryNetwork {
   void end_flow(Stream& stream, int end, SegmentKind kind, StreamEndCause cause);
   void release_end(Stream& stream, int end);
   void forget_if_done(StreamId id);
+  void probe_windows(HostId host);
   void kick_flows();
 
   void notify(ProcessId to, Notice notice);

@@ -349,6 +349,20 @@ void MemoryNetwork::forget_if_done(StreamId id) {
   streams_[id - first_stream_].reset();
 }
 
+// A sender whom a full window holds back asks for room again and again. A host that has lost its memory answers with RST.
+void MemoryNetwork::probe_windows(HostId host) {
+  for (const auto& current : streams_) {
+    if (current == nullptr) continue;
+    for (int end = 0; end < 2; ++end) {
+      Flow& flow = current->ends[end].out;
+      const End& receiver = current->ends[1 - end];
+      if (current->hosts[1 - end] != host || flow.pending_bytes == 0 || process(receiver.process).alive) continue;
+      flow.in_flight = 0;  // what lay there unread is gone
+      pump(*current, end);
+    }
+  }
+}
+
 void MemoryNetwork::kick_flows() {
   for (const auto& current : streams_) {
     if (current == nullptr) continue;

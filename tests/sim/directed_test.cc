@@ -324,9 +324,9 @@ TEST(Pause, ASuspendedMachineReportsNobody) {
     add_and_start(sim, 5);
     expect_full_mesh(sim, kSecond);
     sim.run_for(5 * kSecond);
-    sim.suspend(1);
+    sim.suspend(sim.spec(1).host);
     sim.run_for(Duration::seconds(20 + static_cast<int64_t>(seed)));
-    sim.resume(1);  // the clock jumped, and nothing is readable yet
+    sim.resume(sim.spec(1).host);  // the clock jumped, and nothing is readable yet
     expect_full_mesh(sim, 7 * kSecond);
     sim.run_for(20 * kSecond);
     EXPECT_SOUND(sim);

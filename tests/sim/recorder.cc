@@ -49,6 +49,12 @@ void Recorder::note_stream_end(ProcessId peer, StreamEndCause cause) {
   }
 }
 
+std::optional<Instant> Recorder::last_fin_from(ProcessId peer) const {
+  const auto found = last_fin_.find(peer);
+  if (found == last_fin_.end()) return std::nullopt;
+  return found->second;
+}
+
 std::optional<Instant> Recorder::last_close_by(ProcessId peer) const {
   if (!closed_by_peer_.contains(peer)) return std::nullopt;
   return last_loss_.at(peer);
@@ -196,7 +202,13 @@ void Recorder::on_closed(uint64_t connection, StreamEnd end) {
   const auto found = connections_.find(connection);
   if (found == connections_.end()) return fail("the network closed a connection that is gone");
   // Only a FIN is surely the process's own doing: a kernel answers with RST for a socket that the network broke.
-  if (found->second.peer && end != StreamEnd::EndOfStream) closed_by_peer_.erase(*found->second.peer);
+  if (found->second.peer) {
+    if (end == StreamEnd::EndOfStream) {
+      last_fin_[*found->second.peer] = network_.now();
+    } else {
+      closed_by_peer_.erase(*found->second.peer);
+    }
+  }
   erase(found);
   handler_->on_closed(connection, end);
   end_callback();

@@ -60,6 +60,8 @@ class Recorder final : public Transport, public TransportHandler {
   [[nodiscard]] bool has_just_closed(ProcessId peer) const { return just_closed_.contains(peer); }
   // When the last one ended, if it was the process at the other end that closed it: it lived then.
   [[nodiscard]] std::optional<Instant> last_close_by(ProcessId peer) const;
+  // When the end of a stream from it was read last: a sign of life as good as a frame.
+  [[nodiscard]] std::optional<Instant> last_fin_from(ProcessId peer) const;
   void note_stream_end(ProcessId peer, StreamEndCause cause);
   void note_arrival(ProcessId peer, StreamId stream, int end, std::string_view bytes);
   std::function<void(const Endpoint& endpoint)> on_dial;
@@ -121,6 +123,7 @@ class Recorder final : public Transport, public TransportHandler {
   std::unordered_map<ProcessId, Instant> first_frame_;
   std::unordered_map<ProcessId, Instant> last_loss_;
   std::set<ProcessId> closed_by_peer_;
+  std::unordered_map<ProcessId, Instant> last_fin_;
   std::map<Endpoint, Instant> last_dial_;
   int64_t wake_second_ = 0;
   int wakes_in_second_ = 0;

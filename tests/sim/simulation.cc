@@ -232,19 +232,19 @@ void Simulation::thaw(size_t index) {
   network_.thaw(run(index).life.process);
 }
 
-void Simulation::suspend(size_t index) {
+void Simulation::suspend(HostId host) {
   for (const Node& node : nodes_) {
-    if (node.spec.host == nodes_[index].spec.host && !node.runs.empty()) begin_pause(*node.runs.back());
+    if (node.spec.host == host && !node.runs.empty()) begin_pause(*node.runs.back());
   }
-  network_.suspend_host(nodes_[index].spec.host);
+  network_.suspend_host(host);
 }
 
-void Simulation::resume(size_t index) {
+void Simulation::resume(HostId host) {
   for (const Node& node : nodes_) {
-    if (node.spec.host != nodes_[index].spec.host || node.runs.empty()) continue;
+    if (node.spec.host != host || node.runs.empty()) continue;
     end_pause(*node.runs.back(), network_.is_stopped(node.runs.back()->life.process));
   }
-  network_.resume_host(nodes_[index].spec.host);
+  network_.resume_host(host);
 }
 
 // --------------------------------------------------------------------------------------------- running

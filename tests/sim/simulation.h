@@ -81,8 +81,8 @@ class Simulation final : public Truth {
   void power_on(size_t node);
   void freeze(size_t node);
   void thaw(size_t node);
-  void suspend(size_t node);
-  void resume(size_t node);
+  void suspend(HostId host);
+  void resume(HostId host);
   [[nodiscard]] bool is_running(size_t node) const;  // alive, and not stopping
   [[nodiscard]] bool is_stopping(size_t node) const { return nodes_[node].stopping; }
   [[nodiscard]] bool is_frozen(size_t node) const;

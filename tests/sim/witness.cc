@@ -31,8 +31,9 @@ void Witness::on_table(const std::shared_ptr<const NodeTable>& table) {
   table_ = table;
   changed_ = true;
   if (table->nodes.size() > kNodesMax) fail("knows more nodes than the limit");
-  if (table->nodes.size() < standings_.size()) {
-    // Who left the list is forgotten: it is as new when it comes back.
+  if (standings_.size() <= 32 || table->nodes.size() < standings_.size()) {
+    // Who left the list is forgotten: it is as new when it comes back. (Of many nodes, those that are only heard of may
+    // hide one that left.)
     std::erase_if(standings_,
                   [&](const auto& entry) { return !entry.second.up && table->find(entry.first.text()) == nullptr; });
   }
@@ -228,17 +229,22 @@ bool Witness::has_peer_to_tell() const {
   });
 }
 
+// Whether another id of the same address is known: who dials there may mean that one.
+bool Witness::others_live_at_address_of(const NodeId& id) const {
+  const auto is_neighbour = [&id](const NodeId& other) {
+    return other != id && other.host() == id.host() && other.port() == id.port();
+  };
+  return is_neighbour(life_.id) || std::any_of(table_->nodes.begin(), table_->nodes.end(),
+                                               [&](const NodeEntry& entry) { return is_neighbour(entry.id()); });
+}
+
 void Witness::check_dial(const Endpoint& endpoint) {
   for (const auto& [id, standing] : standings_) {
     if (standing.up || standing.down != DownReason::GracefulShutdown || standing.life == nullptr || is_seed_(id))
       continue;
     if (truth_.now() - standing.down_at >= timeout_towards(*standing.life)) continue;
     if (id.port() != endpoint.port || IpAddress::parse(id.host()) != endpoint.ip) continue;
-    const bool is_anybody_else =
-        std::any_of(table_->nodes.begin(), table_->nodes.end(), [&leaver = id](const NodeEntry& entry) {
-          return entry.id() != leaver && entry.id().host() == leaver.host() && entry.id().port() == leaver.port();
-        });
-    if (!is_anybody_else) fail("dials " + id.text() + ", which has just said goodbye");
+    if (!others_live_at_address_of(id)) fail("dials " + id.text() + ", which has just said goodbye");
   }
 }
 
@@ -250,6 +256,8 @@ void Witness::check_dialling(Instant awake_since) {
     const std::optional<IpAddress> ip = IpAddress::parse(id.host());
     const Duration lost_for = truth_.now() - std::max(standing.down_at, awake_since);
     if (!ip || lost_for < reconnect_base_ + kDialSlack) continue;
+    // Where another has answered since, or this very node lives, nobody looks for it any more.
+    if (others_live_at_address_of(id)) continue;
     if (!recorder_->has_dialled(Endpoint{*ip, id.port()}, standing.down_at)) {
       fail("does not dial " + id.text() + ", which is down for " + seconds(lost_for) + " s");
     }
@@ -263,7 +271,7 @@ void Witness::check_freshness(Instant awake_since) {
     const Life* const life = standing.life;
     if (life == nullptr) continue;
     const Instant last = std::max({recorder_->last_frame_from(life->process).value_or(Instant()), awake_since,
-                                   standing.since, recorder_->last_close_by(life->process).value_or(Instant())});
+                                   standing.since, recorder_->last_fin_from(life->process).value_or(Instant())});
     const Duration silence = truth_.now() - last;
     if (silence > timeout_towards(*life) + truth_.lateness_max() + kFreshnessSlack) {
       fail("still says that " + id.text() + " is up, which has been silent for " + seconds(silence) +

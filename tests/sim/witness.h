@@ -122,6 +122,7 @@ class Witness final : public DriverObserver {
   void note(const NodeDown& down);
   void judge(const NodeDown& down, const Standing& standing);
   void judge_replacement(const NodeId& id, const Standing& before, const Life& life);
+  [[nodiscard]] bool others_live_at_address_of(const NodeId& id) const;
   [[nodiscard]] Duration timeout_towards(const Life& other) const;
   // At least so much of the time since `since` this node must have noticed as its own pause.
   [[nodiscard]] Duration own_pause(Instant since) const;
