@@ -349,7 +349,7 @@ void MemoryNetwork::forget_if_done(StreamId id) {
   streams_[id - first_stream_].reset();
 }
 
-// A sender whom a full window holds back asks for room again and again. A host that has lost its memory answers with RST.
+// A sender whom a full window holds back asks for room again and again. A host that lost its memory answers with RST.
 void MemoryNetwork::probe_windows(HostId host) {
   for (const auto& current : streams_) {
     if (current == nullptr) continue;
