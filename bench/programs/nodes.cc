@@ -8,6 +8,7 @@
 //   stats T NODES FRAMES_SENT BYTES_SENT FRAMES_RECEIVED BYTES_RECEIVED       of all together
 // On stdin: `stats`; `stop`, and its end, which is a stop too.
 #include <poll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <map>
@@ -137,6 +138,10 @@ void serve(Host& host) {
 
 int main(int argc, char** argv) {
   const bench::Arguments arguments(argc, argv);
+  rlimit descriptors{};  // a hundred nodes with three hundred peers each have 30,000 of them
+  getrlimit(RLIMIT_NOFILE, &descriptors);
+  descriptors.rlim_cur = descriptors.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &descriptors);
   Host host;
   host.nodes.resize(static_cast<size_t>(arguments.number("--count", 1)));
   host.expect = static_cast<size_t>(arguments.number("--expect", 0));
