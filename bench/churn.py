@@ -1,8 +1,8 @@
 """Whether a node stays as it is while others come and go: half an hour in which one joins or leaves every two seconds.
 
-Ten nodes stay, each a process; up to ten more come under new names and ports, some politely gone, some killed. What is measured is
-the memory, descriptors and threads of those that stay, after the first two minutes and at the end. `forgetAfterMs` is a minute, or the
-list of those who were here would grow, as it should.
+Ten nodes stay, each a process; up to ten more come under new names and ports, some politely gone, some killed. What is
+measured is the memory, descriptors and threads of those that stay, after the first two minutes and at the end.
+`forgetAfterMs` is a minute, or the list of those who were here would grow, as it should.
 """
 
 import os
@@ -76,7 +76,9 @@ def run(bench: Bench) -> None:
     targets = {"KiB of anonymous memory": 256, "descriptors": 0, "threads": 0}
     for what, value in last.items():
         growth = value - first[what]
-        bench.figure(f"growth of {what} per node", max(growth, 0.0), "", targets[what], note=f"{first[what]:.1f} to {value:.1f}")
+        bench.figure(
+            f"growth of {what} per node", max(growth, 0.0), "", targets[what], note=f"{first[what]:.1f} to {value:.1f}"
+        )
     bench.figure("share of a core per node meanwhile", 100 * share / (now() - since), "%", None)
     bench.figure("false downs among those that stay", downs, "", 0)
     bench.curve(

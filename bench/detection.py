@@ -2,7 +2,8 @@
 
 Each node is a process. Frozen: the time from the last heartbeat that an observer received to its report; killed and
 stopped: from the signal, or the word, that ends it to the report. Reports are taken where a program takes them, from
-the event descriptor. A handler's delay is from the receipt of the frame that made a node up to the handler's first line.
+the event descriptor. A handler's delay is from the receipt of the frame that made a node up to the handler's first
+line.
 """
 
 import signal
@@ -67,7 +68,10 @@ def detection(bench: Bench, count: int, rounds: dict[str, int], targets: dict[st
             bench.figure(f"{count} nodes: {how}, median", statistics.median(delays), "ms", None)
             label = f"{how}, {count} nodes"
             bench.curve(
-                "frozen" if how == "frozen" else "killed and stopped", label, delays, style="cdf",
+                "frozen" if how == "frozen" else "killed and stopped",
+                label,
+                delays,
+                style="cdf",
                 x_label="ms after 3.0 s of silence" if how == "frozen" else "ms",
             )
 
@@ -96,8 +100,6 @@ def run(bench: Bench) -> None:
         detection(bench, 4, {"frozen": 1, "killed": 1, "stopped": 1}, {"frozen": 100, "killed": 10, "stopped": 20})
     else:
         detection(bench, 4, {"killed": 40, "stopped": 40}, {"killed": 10, "stopped": 20})
-        detection(
-            bench, 50, {"frozen": 8, "killed": 20, "stopped": 20}, {"frozen": 100, "killed": 50, "stopped": 20}
-        )
+        detection(bench, 50, {"frozen": 8, "killed": 20, "stopped": 20}, {"frozen": 100, "killed": 50, "stopped": 20})
     for language in ("Node", "Python"):
         handler(bench, language, bench.times(200, 5))

@@ -1,7 +1,7 @@
 """What a cluster costs that has nothing to do: processor, bytes on the wire, memory.
 
-At 1000 ms, with a secret. Each node is a process, but for the 300 that show how bytes grow: these are handles, a hundred to a
-process. Processor time is the scheduler's own account of each thread. An empty process is one that sleeps.
+At 1000 ms, with a secret. Each node is a process, but for the 300 that show how bytes grow: these are handles, a
+hundred to a process. Processor time is the scheduler's own account of each thread. An empty process is one that sleeps.
 """
 
 import json
@@ -57,7 +57,9 @@ def interpreter(bench: Bench, mesh: Mesh, language: str) -> None:
 
 def run(bench: Bench) -> None:
     seconds = 20.0 if not bench.smoke else 1.0
-    rest = 6.0 if not bench.smoke else 0.5  # until the last list has been said, and every id has had its turn in the beats
+    rest = (
+        6.0 if not bench.smoke else 0.5
+    )  # until the last list has been said, and every id has had its turn in the beats
     sleep = shutil.which("sleep")
     assert sleep
     counts, shares, rates = [], [], []
@@ -66,19 +68,22 @@ def run(bench: Bench) -> None:
             empty = mesh.processes.start([sleep, "3600"], "empty")
             time.sleep(rest)
             used = processor_share(mesh.hosts, seconds)
-            bench.figure(
-                f"{count} nodes: share of a core per node, mean", statistics.mean(used), "%", target, used
-            )
+            bench.figure(f"{count} nodes: share of a core per node, mean", statistics.mean(used), "%", target, used)
             per_second, per_frame = steady(mesh.hosts[1], min(seconds, 10.0))
             bench.figure(f"{count} nodes: bytes per peer and beat", per_frame, "B", 600)
             bench.figure(f"{count} nodes: bytes sent per node", per_second / 1000, "kB/s", None)
             over = [resident_kib(host.pid) - resident_kib(empty.pid) for host in mesh.hosts]
             bench.figure(
                 f"{count} nodes: resident memory over an empty process, median",
-                statistics.median(over), "KiB", 3 * 1024 + 8 * (count - 1), over,
+                statistics.median(over),
+                "KiB",
+                3 * 1024 + 8 * (count - 1),
+                over,
             )
             private = [resident_kib(host.pid, "RssAnon") for host in mesh.hosts]
-            bench.figure(f"{count} nodes: of it anonymous memory, median", statistics.median(private), "KiB", None, private)
+            bench.figure(
+                f"{count} nodes: of it anonymous memory, median", statistics.median(private), "KiB", None, private
+            )
             counts.append(count)
             shares.append(statistics.mean(used))
             rates.append(per_second / 1000)

@@ -1,8 +1,8 @@
 """How soon many nodes that are started at once all see each other.
 
-Processes of the command, and of Node, each a node; and handles, many to a process. A view is full when it has every other
-node up; its time is that of the last up, by the node itself. A down of any kind in any run is a failure of the run, for all
-of them live.
+Processes of the command, and of Node, each a node; and handles, many to a process. A view is full when it has every
+other node up; its time is that of the last up, by the node itself. A down of any kind in any run is a failure of the
+run, for all of them live.
 """
 
 import time
@@ -10,7 +10,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.figures import Bench
-from harness.processes import Expected, Process, Processes, command, events, free_ports, javascript, now, program, wait_until
+from harness.processes import (
+    Expected,
+    Process,
+    Processes,
+    command,
+    events,
+    free_ports,
+    javascript,
+    now,
+    program,
+    wait_until,
+)
 
 INTERVAL = 1000
 PATIENCE = 60.0
@@ -104,10 +115,10 @@ def predecessor(index: int, ids: list[str]) -> Sequence[str]:
     return ids[index - 1 : index]
 
 
-def report(bench: Bench, what: str, runs: Sequence[Run], spawn_target: float | None, start_target: float | None) -> None:
-    bench.median(
-        f"{what}: full after the last start()", [run.after_start * 1000 for run in runs], "ms", start_target
-    )
+def report(
+    bench: Bench, what: str, runs: Sequence[Run], spawn_target: float | None, start_target: float | None
+) -> None:
+    bench.median(f"{what}: full after the last start()", [run.after_start * 1000 for run in runs], "ms", start_target)
     bench.median(f"{what}: full after the last spawn", [run.after_spawn * 1000 for run in runs], "ms", spawn_target)
     bench.figure(f"{what}: false downs in {len(runs)} runs", sum(run.downs for run in runs), "", 0)
 
@@ -132,7 +143,9 @@ def seed_last(bench: Bench, count: int, number: int) -> tuple[float, float, int]
         told = [said(node, offset) for node in nodes]
         # That the seed was refused to them until it came is what they say of it, and right.
         refusals = sum(
-            event["event"] == "down" and event["reason"] == "connection_refused" for node in nodes for event in events(node)
+            event["event"] == "down" and event["reason"] == "connection_refused"
+            for node in nodes
+            for event in events(node)
         )
         fulls = [sorted(ups)[count - 2] for _, ups, _ in told]
         met = [
@@ -177,27 +190,36 @@ def run(bench: Bench) -> None:
         report(bench, f"{count} processes at once", runs, *targets)
         if count == 50:
             bench.curve(
-                "50 at once", "each node's view is full", [fill * 1000 for run in runs for fill in run.fills],
-                x_label="ms after the last spawn", style="cdf",
+                "50 at once",
+                "each node's view is full",
+                [fill * 1000 for run in runs for fill in run.fills],
+                x_label="ms after the last spawn",
+                style="cdf",
             )
     bench.curve(
         "growth", "processes at once", counts, curve, x_label="nodes", y_label="s from the last spawn to the full mesh"
     )
     count = bench.times(50, 5)
     report(
-        bench, f"{count} Node processes at once",
+        bench,
+        f"{count} Node processes at once",
         [play(bench, f"node-{index}", count, start_javascript, first) for index in range(bench.times(5))],
-        None, 300.0,
+        None,
+        300.0,
     )
     report(
-        bench, f"{count} processes, one every 20 ms",
+        bench,
+        f"{count} processes, one every 20 ms",
         [play(bench, f"staggered-{i}", count, start_command, first, pause=0.02) for i in range(bench.times(5))],
-        None, 300.0,
+        None,
+        300.0,
     )
     report(
-        bench, f"{count} processes, each knows its predecessor",
+        bench,
+        f"{count} processes, each knows its predecessor",
         [play(bench, f"chained-{index}", count, start_command, predecessor) for index in range(bench.times(5))],
-        None, 300.0,
+        None,
+        300.0,
     )
     late = [seed_last(bench, count, index) for index in range(bench.times(9))]
     what = f"{count} processes, seed last"
@@ -206,5 +228,7 @@ def run(bench: Bench) -> None:
     bench.figure(f"{what}: false downs in {len(late)} runs", sum(downs for *_, downs in late), "", 0)
     count = bench.times(300, 12)
     many = [handles(bench, count, HOSTS) for _ in range(bench.times(3))]
-    bench.median(f"{count} handles in {HOSTS} processes, from the first spawn", [seconds for seconds, _ in many], "s", 15)
+    bench.median(
+        f"{count} handles in {HOSTS} processes, from the first spawn", [seconds for seconds, _ in many], "s", 15
+    )
     bench.figure(f"{count} handles: false downs in {len(many)} runs", sum(downs for _, downs in many), "", 0)

@@ -1,7 +1,7 @@
 """How long start() and stop() of one node take, in a cluster of fifty that rests.
 
-The node knows three of the fifty, each a process of the command. start() resolves when the first attempt on each seed has
-ended, so it has their lists by then. What it costs to be seen by all fifty, and to see them, is beside it.
+The node knows three of the fifty, each a process of the command. start() resolves when the first attempt on each seed
+has ended, so it has their lists by then. What it costs to be seen by all fifty, and to see them, is beside it.
 """
 
 from harness.figures import Bench

@@ -1,6 +1,6 @@
 """The benchmarks: runs those named, or all; prints each figure beside its target; writes results and pictures.
 
-    ./dev bench                  everything, about half an hour
+    ./dev bench                  everything, about an hour, half of which is the churn
     ./dev bench join calls       some
     ./dev bench --smoke          a short run of each, which shows that it works; its figures are not judged
     ./dev bench --list
@@ -20,7 +20,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from harness.figures import BOLD, RED, RESET, Bench, table, write_results
+from harness.figures import BOLD, RED, RESET, Bench, table, write_results  # noqa: E402
+from harness.plots import draw  # noqa: E402
 
 OUT = HERE / "out"
 
@@ -75,14 +76,13 @@ def main() -> int:
     figures = [figure for bench in benches for figure in bench.figures]
     curves = [curve for bench in benches for curve in bench.curves]
     missed = [figure for figure in figures if not figure.is_met]
+    place = OUT / "smoke" if options.smoke else OUT
+    write_results(place / "results.json", figures, curves)
+    pictures = draw(curves, place)
     if not options.smoke:
-        from harness.plots import draw
-
-        write_results(OUT / "results.json", figures, curves)
-        pictures = draw(curves, OUT)
         if len(benches) > 1:
             print(table(figures, options.smoke))
-        print(f"\n{OUT / 'results.json'} and {len(pictures)} pictures beside it")
+        print(f"\n{place / 'results.json'} and {len(pictures)} pictures beside it")
         judged = sum(figure.target is not None for figure in figures)
         print(f"{judged - len(missed)} of {judged} targets met" + (f"; failed: {', '.join(failed)}" if failed else ""))
         return 1 if missed or failed else 0

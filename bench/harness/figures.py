@@ -1,9 +1,9 @@
 """What a benchmark says: figures, each beside its target, and the curves behind them.
 
-A benchmark is a module of this folder with a function `run(bench)`; its docstring says what is measured and how. It calls
-`bench.figure(...)` for each number that has been measured. Machines are noisy: a figure is the median or the stated
-quantile of several samples, and where a machine's own slowness would count, a ratio to a floor that was measured in
-between, in the same run.
+A benchmark is a module of this folder with a function `run(bench)`; its docstring says what is measured and how. It
+calls `bench.figure(...)` for each number that has been measured. Machines are noisy: a figure is the median or the
+stated quantile of several samples, and where a machine's own slowness would count, a ratio to a floor that was measured
+in between, in the same run.
 """
 
 import json
@@ -139,7 +139,11 @@ def table(figures: Sequence[Figure], smoke: bool) -> str:
 
 def machine() -> dict[str, str | int]:
     model = next(
-        (text.split(":", 1)[1].strip() for text in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in text),
+        (
+            text.split(":", 1)[1].strip()
+            for text in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in text
+        ),
         platform.machine(),
     )
     return {

@@ -71,7 +71,11 @@ class Process:
         with log.open("wb") as out:
             self.spawned_at = now()
             self.process = subprocess.Popen(
-                [str(word) for word in argv], stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT, env=environment
+                [str(word) for word in argv],
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env=environment,
             )
         self._seen = 0
         self._lines: list[str] = []
@@ -159,7 +163,14 @@ def program(name: str) -> Path:
 
 def command(name: str, port: int, seeds: Iterable[str], *, interval: int, threshold: int = 3) -> list[str | Path]:
     """`noex-cluster run`, saying what happens as JSON lines, stopped by the end of its input."""
-    words: list[str | Path] = [BUILD / "bin" / "noex-cluster", "run", "--json", "--control-stdin", "--host", "127.0.0.1"]
+    words: list[str | Path] = [
+        BUILD / "bin" / "noex-cluster",
+        "run",
+        "--json",
+        "--control-stdin",
+        "--host",
+        "127.0.0.1",
+    ]
     words += ["--name", name, "--port", str(port), "--interval", str(interval), "--threshold", str(threshold)]
     for seed in seeds:
         words += ["--seed", seed]

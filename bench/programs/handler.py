@@ -1,4 +1,4 @@
-"""handler.py NAME PORT SEED: a node whose handler says how long ago, in milliseconds, the frame came that made a node up."""
+"""handler.py NAME PORT SEED: a node whose handler says how long ago the frame came that made a node up (ms)."""
 
 import asyncio
 import os

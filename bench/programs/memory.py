@@ -1,4 +1,4 @@
-"""memory.py SEED: the resident memory of this process before it starts a node and after it has joined a mesh, in KiB."""
+"""memory.py SEED: the resident memory of this process before it starts a node and when it is in a mesh, in KiB."""
 
 import asyncio
 import json

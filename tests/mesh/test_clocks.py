@@ -24,9 +24,7 @@ one_at_a_time = threading.Lock()  # the scenes run side by side; `cache` alone w
 
 @functools.cache
 def folder() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(
-        prefix="noex-clocks-"
-    )  # removed when the tests end
+    return tempfile.TemporaryDirectory(prefix="noex-clocks-")  # removed when the tests end
 
 
 @functools.cache
@@ -110,11 +108,7 @@ def the_wall_clock_is_set_and_nobody_notices(mesh: Mesh) -> None:
         assert wall - 60 < moved < wall + 60
     hold(4, nodes)
     for node in nodes:
-        said = [
-            event
-            for event in node.since(marks[node.name])
-            if event["event"] in ("up", "down", "error")
-        ]
+        said = [event for event in node.since(marks[node.name]) if event["event"] in ("up", "down", "error")]
         assert said == [], node.name
     mesh.assert_agreed(nodes)
     newcomer = mesh.start("cli", "newcomer", [observer])
@@ -130,11 +124,7 @@ def a_leap_blames_nobody(whose: str, mesh: Mesh) -> None:
         clocks.set_boot(boot)
         hold(4.5, nodes)
     for node in nodes:
-        said = [
-            event
-            for event in node.since(marks[node.name])
-            if event["event"] in ("up", "down", "error")
-        ]
+        said = [event for event in node.since(marks[node.name]) if event["event"] in ("up", "down", "error")]
         assert said == [], node.name
     mesh.assert_agreed(nodes)
     if leaper.language in ("python", "node"):  # those programs show their statistics

@@ -313,6 +313,7 @@ def everything(fuzz_seconds: int) -> list[list[Job]]:
             *pytest_jobs("python", release, tree=tree, prefix="shared-"),
             *node_jobs(release, tree=tree, prefix="shared-"),
             *pytest_jobs("install", release, cost=2, time_limit=900),
+            *bench_jobs(release),
         ]
     )
     stages.append(
@@ -332,12 +333,22 @@ def net_jobs(build: Path) -> list[Job]:
     return pytest_jobs("net", build)
 
 
+def bench_jobs(build: Path) -> list[Job]:
+    """A short run of each benchmark: that it works. Its figures are not judged."""
+    names = sorted(path.stem for path in (ROOT / "bench").glob("*.py") if path.stem != "run")
+    command: list[str | Path] = [PYTHON, ROOT / "bench" / "run.py", "--smoke"]
+    env = {"NOEX_BUILD_DIR": str(build)}
+    return [Job("bench", name, [*command, name], cost=2, time_limit=300, env=env) for name in names]
+
+
 def extra(name: str, fuzz_seconds: int) -> list[Job]:
     """Suites that run only when they are named."""
     if name == "fuzz":
         return fuzz_jobs(fuzz_seconds)
     if name == "net":
         return net_jobs(ROOT / "build" / "release")
+    if name == "bench":
+        return bench_jobs(ROOT / "build" / "release")
     if name == "install":
         return pytest_jobs("install", ROOT / "build" / "release", cost=2, time_limit=900)
     return []
