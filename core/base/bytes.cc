@@ -4,10 +4,14 @@
 
 namespace noex {
 
-std::string to_hex(uint64_t value, int digits) {
+void append_hex(std::string& out, uint64_t value, int digits) {
   NOEX_CHECK(digits >= 1 && digits <= 16);
-  std::string text(static_cast<size_t>(digits), '0');
-  for (size_t i = text.size(); i-- > 0; value >>= 4) text[i] = "0123456789abcdef"[value & 0xf];
+  for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4) out += "0123456789abcdef"[value >> shift & 0xf];
+}
+
+std::string to_hex(uint64_t value, int digits) {
+  std::string text;
+  append_hex(text, value, digits);
   return text;
 }
 

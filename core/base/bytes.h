@@ -18,12 +18,11 @@ using SharedBytes = std::shared_ptr<const std::string>;
 inline ByteView as_byte_view(std::string_view text) {
   return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
 }
-inline std::string_view as_text(ByteView bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
+inline std::string_view as_text(ByteView bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
 // Lower-case hexadecimal of `value`, `digits` long (1 to 16).
 [[nodiscard]] std::string to_hex(uint64_t value, int digits);
+void append_hex(std::string& out, uint64_t value, int digits);
 // Reads exactly `text.size()` (1 to 16) lower-case hex digits; false on anything else.
 [[nodiscard]] bool from_hex(std::string_view text, uint64_t* out);
 

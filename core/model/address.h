@@ -47,6 +47,9 @@ struct Endpoint {
   friend auto operator<=>(const Endpoint&, const Endpoint&) = default;
 };
 
+// Whether `text` is a dotted IPv4 address, which has one spelling only.
+[[nodiscard]] bool is_ipv4_literal(std::string_view text);
+
 // Whether `text` is a host name as RFC 1123 has it (a name whose last label is all digits is none: it would be a broken IPv4).
 [[nodiscard]] bool is_host_name(std::string_view text);
 

@@ -1,6 +1,9 @@
 #include "model/node_id.h"
 
+#include <array>
 #include <charconv>
+#include <optional>
+#include <utility>
 
 #include "base/bytes.h"
 #include "model/address.h"
@@ -8,20 +11,59 @@
 namespace noex {
 namespace {
 
+constexpr size_t kNameMax = 64;
+constexpr size_t kTextMax = kNameMax + 1 + 255 + 1 + 5;
+
 Error invalid(std::string_view value, const std::string& reason) {
   return {ErrorCode::InvalidNodeId, "invalid node id '" + printable(value) + "': " + reason};
 }
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
+// By character: whether it may stand in a name.
+constexpr std::array<bool, 256> kNameCharacters = [] {
+  std::array<bool, 256> table{};
+  for (size_t c = 'a'; c <= 'z'; ++c) table[c] = table[c - 'a' + 'A'] = true;
+  for (size_t c = '0'; c <= '9'; ++c) table[c] = true;
+  table['_'] = table['-'] = true;
+  return table;
+}();
+
+// How many characters at the front of `text` may stand in a name.
+size_t name_size(std::string_view text) {
+  size_t size = 0;
+  while (size < text.size() && kNameCharacters[static_cast<unsigned char>(text[size])]) ++size;
+  return size;
+}
+
+struct Parts {
+  uint16_t name_size = 0;
+  uint16_t port = 0;
+};
+
+// The parts of a text that is an id and spelt as it is kept, which is every id but those with an IPv6 host: they have
+// more than one spelling, and go the long way with what is no id.
+std::optional<Parts> parts_of_canonical(std::string_view text) {
+  const size_t at = name_size(text);
+  if (at == 0 || at > kNameMax || at == text.size() || text[at] != '@' || !is_letter(text[0])) return std::nullopt;
+  const size_t colon = text.find(':', at + 1);
+  if (colon == std::string_view::npos) return std::nullopt;
+  const std::string_view digits = text.substr(colon + 1);
+  if (digits.empty() || digits.size() > 5 || digits.front() == '0') return std::nullopt;
+  uint32_t port = 0;
+  for (const char c : digits) {
+    if (c < '0' || c > '9') return std::nullopt;
+    port = 10 * port + static_cast<uint32_t>(c - '0');
+  }
+  const std::string_view host = text.substr(at + 1, colon - at - 1);
+  if (port > 65535 || (!is_ipv4_literal(host) && !is_host_name(host))) return std::nullopt;
+  return Parts{static_cast<uint16_t>(at), static_cast<uint16_t>(port)};
+}
+
 }  // namespace
 
 bool is_node_name(std::string_view name) {
-  if (name.empty() || name.size() > 64 || !is_letter(name.front())) return false;
-  for (const char c : name) {
-    if (!is_letter(c) && !(c >= '0' && c <= '9') && c != '_' && c != '-') return false;
-  }
-  return true;
+  return !name.empty() && name.size() <= kNameMax && is_letter(name.front()) && name_size(name) == name.size();
 }
 
 std::string printable(std::string_view text, size_t size_max) {
@@ -79,10 +121,22 @@ Result<NodeId> NodeId::create(std::string_view name, std::string_view host, int6
   return id;
 }
 
+bool NodeId::assign(std::string_view text) {
+  if (const std::optional<Parts> parts = parts_of_canonical(text)) {
+    text_.assign(text);
+    name_size_ = parts->name_size;
+    port_ = parts->port;
+    return true;
+  }
+  Result<NodeId> id = parse(text);
+  if (id) *this = std::move(id).value();
+  return id.ok();
+}
+
 Result<NodeId> NodeId::parse(std::string_view text) {
   const char* const form = "expected 'name@host:port', as in 'app1@192.168.1.1:4369'";
   if (text.empty()) return invalid(text, std::string("it is empty; ") + form);
-  if (text.size() > 64 + 1 + 255 + 1 + 5) return invalid(text, "it is too long");
+  if (text.size() > kTextMax) return invalid(text, "it is too long");
   const size_t at = text.find('@');
   if (at == std::string_view::npos) return invalid(text, std::string("there is no '@'; ") + form);
   const size_t colon = text.rfind(':');

@@ -20,6 +20,8 @@ class NodeId {
   // Errors: InvalidNodeId, the message says what was wrong, with the value.
   [[nodiscard]] static Result<NodeId> parse(std::string_view text);
   [[nodiscard]] static Result<NodeId> create(std::string_view name, std::string_view host, int64_t port);
+  // Becomes the id that `text` spells, in the memory that it has. False, and unchanged: it is none; parse() says why.
+  [[nodiscard]] bool assign(std::string_view text);
 
   [[nodiscard]] bool empty() const { return text_.empty(); }
   [[nodiscard]] const std::string& text() const { return text_; }

@@ -27,6 +27,8 @@ constexpr size_t kRetainedTextMax = 64 * 1024;
 constexpr size_t kQuotedMax = 64;
 // Twice as many as a node may know, and more than any list of ours holds.
 constexpr size_t kKnownNodesMax = 8192;
+// How many ids of a list that was read stay for the next one.
+constexpr size_t kRetainedIdsMax = 1024;
 
 template <size_t N>
 using Names = std::array<std::string_view, N>;
@@ -70,9 +72,42 @@ bool as_integer(ondemand::value& value, int64_t* out) {
   return true;
 }
 
+// Ids that a list no longer needs, for the memory of their texts: a node that beats with its peers reads a few ids
+// again and again.
+class SpareIds {
+ public:
+  // Another place at the end of the list.
+  NodeId& extend(std::vector<NodeId>& list) {
+    if (spare_.empty()) return list.emplace_back();
+    list.push_back(std::move(spare_.back()));
+    spare_.pop_back();
+    return list.back();
+  }
+  // Cuts the list.
+  void shorten(std::vector<NodeId>& list, size_t size) {
+    while (list.size() > size && spare_.size() < kRetainedIdsMax) {
+      spare_.push_back(std::move(list.back()));
+      list.pop_back();
+    }
+    list.resize(size);
+    if (list.capacity() > kRetainedIdsMax + size) list.shrink_to_fit();
+  }
+
+ private:
+  std::vector<NodeId> spare_;
+};
+
+// The payload as a T, with what it holds if it is one.
+template <typename T>
+T& reuse(Payload& payload) {
+  T* const present = std::get_if<T>(&payload);
+  return present != nullptr ? *present : payload.emplace<T>();
+}
+
 // Reads one message; after a false, take_failure() says why.
 class Reader {
  public:
+  explicit Reader(SpareIds& spare_ids) : spare_ids_(spare_ids) {}
   [[nodiscard]] bool read_envelope(ondemand::object& object, Message* out);
   [[nodiscard]] DecodeFailure take_failure() { return std::move(failure_); }
 
@@ -112,6 +147,7 @@ class Reader {
   bool read_node_id(ondemand::value& value, std::string_view where, NodeId* out);
   bool read_nonce(ondemand::value& value, std::string_view where, std::optional<Nonce>* out);
 
+  SpareIds& spare_ids_;
   DecodeFailure failure_;
   std::optional<std::string> unknown_type_;  // printable
 };
@@ -187,10 +223,10 @@ bool Reader::read_payload(ondemand::value& value, Payload* out) {
   std::string_view type;
   if (!read_object(value, "payload", &payload) || !read_type(payload, &type)) return false;
   if (const simdjson::error_code error = payload.reset().error()) return broken(error);
-  if (type == "heartbeat") return read_heartbeat(payload, &out->emplace<Heartbeat>());
-  if (type == "node_down") return read_goodbye(payload, &out->emplace<Goodbye>());
+  if (type == "heartbeat") return read_heartbeat(payload, &reuse<Heartbeat>(*out));
+  if (type == "node_down") return read_goodbye(payload, &reuse<Goodbye>(*out));
   if (!contains(kOtherTypes, type)) unknown_type_ = printable(type, kQuotedMax);
-  out->emplace<OtherMessage>().type = type;
+  reuse<OtherMessage>(*out).type = type;
   return read_fields(payload, "payload", kOtherKeys, 0, [](size_t, ondemand::value) { return true; });
 }
 
@@ -207,6 +243,10 @@ bool Reader::read_type(ondemand::object& payload, std::string_view* out) {
 }
 
 bool Reader::read_heartbeat(ondemand::object& payload, Heartbeat* out) {
+  // What is not always there must not be that of the message before.
+  out->invalid_ids = 0;
+  out->hello.reset();
+  out->node.incarnation = 0;
   return read_fields(payload, "payload", kHeartbeatKeys, 2, [&](size_t key, ondemand::value value) {
     switch (key) {
       case 0:
@@ -245,20 +285,22 @@ bool Reader::read_node_info(ondemand::value& value, NodeInfo* out) {
 bool Reader::read_known_nodes(ondemand::value& value, Heartbeat* out) {
   ondemand::array list;
   if (value.get_array().get(list) != simdjson::SUCCESS) return invalid("knownNodes", "is no list");
+  size_t count = 0;  // each id is read into the place of one that was there before
   for (auto result : list) {
     if (result.error() != simdjson::SUCCESS) return broken(result.error());
-    if (out->known_nodes.size() + out->invalid_ids == kKnownNodesMax) continue;  // to the end of the list
+    if (count + out->invalid_ids == kKnownNodesMax) continue;  // to the end of the list
     ondemand::value item = result.value_unsafe();
     std::string_view text;
     const simdjson::error_code error = item.get_string().get(text);
     if (error == simdjson::INCORRECT_TYPE) return invalid("knownNodes", "holds something that is no string");
-    Result<NodeId> id = NodeId::parse(error == simdjson::SUCCESS ? text : std::string_view());
-    if (id) {
-      out->known_nodes.push_back(std::move(id).value());
+    NodeId& place = count < out->known_nodes.size() ? out->known_nodes[count] : spare_ids_.extend(out->known_nodes);
+    if (error == simdjson::SUCCESS && place.assign(text)) {
+      ++count;
     } else {
       ++out->invalid_ids;
     }
   }
+  spare_ids_.shorten(out->known_nodes, count);
   return true;
 }
 
@@ -352,10 +394,8 @@ bool Reader::read_string(ondemand::value value, std::string_view where, std::str
 bool Reader::read_node_id(ondemand::value& value, std::string_view where, NodeId* out) {
   std::string_view text;
   if (!read_string(value, where, &text)) return false;
-  Result<NodeId> id = NodeId::parse(text);
-  if (!id) return fail(RejectKind::InvalidMessage, std::string(where) + ": " + id.error().message);
-  *out = std::move(id).value();
-  return true;
+  if (out->assign(text)) return true;
+  return fail(RejectKind::InvalidMessage, std::string(where) + ": " + NodeId::parse(text).error().message);
 }
 
 bool Reader::read_nonce(ondemand::value& value, std::string_view where, std::optional<Nonce>* out) {
@@ -372,6 +412,7 @@ bool Reader::read_nonce(ondemand::value& value, std::string_view where, std::opt
 struct Decoder::State {
   ondemand::parser parser;
   std::string padded;  // simdjson reads up to SIMDJSON_PADDING bytes past the text
+  SpareIds spare_ids;
 
   std::optional<DecodeFailure> decode(std::string_view text, Message* out);
 };
@@ -409,8 +450,7 @@ std::optional<DecodeFailure> Decoder::State::decode(std::string_view text, Messa
   if (document.get_object().get(object) != simdjson::SUCCESS) {
     return DecodeFailure{RejectKind::Malformed, "the body is no JSON object"};
   }
-  *out = Message{};
-  Reader reader;
+  Reader reader(spare_ids);
   if (reader.read_envelope(object, out)) return std::nullopt;
   return reader.take_failure();
 }

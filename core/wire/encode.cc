@@ -29,7 +29,11 @@ void append_field(std::string& out, std::string_view key, int64_t value) {
 }
 
 void append_field(std::string& out, std::string_view key, const Nonce& nonce) {
-  append_field(out, key, to_hex(nonce.high, 16) + to_hex(nonce.low, 16));
+  append_key(out, key);
+  out += '"';
+  append_hex(out, nonce.high, 16);
+  append_hex(out, nonce.low, 16);
+  out += '"';
 }
 
 // Writes a list of the strings that `text_of` finds in `items`.
@@ -88,7 +92,20 @@ void append_payload(std::string& out, const Goodbye& goodbye) {
   append_field(out, "reason", to_string(goodbye.reason));
 }
 
+// All of an envelope and a heartbeat but the sender's id, which it names three times, the list and the hello's fields.
+constexpr size_t kFixedSize = 320;
+constexpr size_t kFullHelloSize = 256;
+
 }  // namespace
+
+size_t message_size_hint(const NodeId& from, const Payload& payload) {
+  size_t size = kFixedSize + 3 * from.text().size();
+  if (const auto* const heartbeat = std::get_if<Heartbeat>(&payload)) {
+    for (const NodeId& id : heartbeat->known_nodes) size += id.text().size() + 3;
+    if (heartbeat->hello && *heartbeat->hello != Hello{}) size += kFullHelloSize;
+  }
+  return size;
+}
 
 void append_message(std::string& out, const NodeId& from, int64_t timestamp, const Payload& payload) {
   out += '{';

@@ -19,4 +19,8 @@ struct JsonFlaw {
 // Numbers of any size and escapes of lone surrogates pass: they are JSON. That the text is UTF-8 is not looked at.
 [[nodiscard]] JsonFlaw check_json(std::string_view text);
 
+// How many bytes at the front of `text` stand in a JSON string as they are: none of them is a quote, a backslash or a
+// control character.
+[[nodiscard]] size_t plain_size(std::string_view text);
+
 }  // namespace noex

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/checks.h"
+#include "wire/json_check.h"
 
 namespace noex {
 namespace {
@@ -69,15 +70,13 @@ bool is_low_surrogate(char16_t c) { return c >= 0xdc00 && c <= 0xdfff; }
 
 void append_json_string(std::string& out, std::string_view text) {
   out += '"';
-  size_t copied = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    if (!needs_escape(c)) continue;
-    out.append(text, copied, i - copied);
-    append_escape(out, c);
-    copied = i + 1;
+  while (true) {
+    const size_t plain = plain_size(text);
+    out.append(text, 0, plain);
+    if (plain == text.size()) break;
+    append_escape(out, static_cast<unsigned char>(text[plain]));
+    text.remove_prefix(plain + 1);
   }
-  out.append(text, copied);
   out += '"';
 }
 

@@ -100,6 +100,31 @@ TEST(NodeId, CreateChecksEachPart) {
   EXPECT_FALSE(NodeId::create("a", "h", INT64_MIN).ok());
 }
 
+TEST(NodeId, IsAssignedWhatParseReads) {
+  NodeId id = NodeId::parse("a@h:1").value();
+  const std::string longest_name(64, 'n');
+  for (const std::string& text :
+       {std::string("app1@192.168.1.1:4369"), std::string("a-_9@host.example:65535"), std::string("a@[::1]:5000"),
+        std::string("a@0:0:0:0:0:0:0:1:5000"), std::string("a@::ffff:10.0.0.1:5000"), longest_name + "@h:1"}) {
+    ASSERT_TRUE(id.assign(text)) << text;
+    const NodeId parsed = NodeId::parse(text).value();
+    EXPECT_EQ(id, parsed);
+    EXPECT_EQ(id.name(), parsed.name());
+    EXPECT_EQ(id.host(), parsed.host());
+    EXPECT_EQ(id.port(), parsed.port());
+  }
+  const NodeId before = id;
+  for (const std::string& text :
+       {std::string(), std::string("a"), std::string("@h:1"), std::string("a@h"), std::string("a@h:"),
+        std::string("a@:1"), std::string("1a@h:1"), std::string("a@h:01"), std::string("a@h:65536"),
+        std::string("a@h:100000"), std::string("a@h:1x"), std::string("a@1.2.3:1"), std::string("a@1.2.3.256:1"),
+        std::string("a@01.2.3.4:1"), std::string("a@-h:1"), std::string("a@h:1:2"), longest_name + "n@h:1"}) {
+    EXPECT_FALSE(NodeId::parse(text).ok()) << text;
+    EXPECT_FALSE(id.assign(text)) << text;
+    EXPECT_EQ(id, before);
+  }
+}
+
 TEST(NodeId, ComparesByBytes) {
   const auto id = [](const char* text) { return NodeId::parse(text).value(); };
   EXPECT_LT(id("a@h:1"), id("b@h:1"));

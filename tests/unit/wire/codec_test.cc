@@ -69,6 +69,39 @@ std::string replaced(std::string text, std::string_view what, std::string_view w
   return at == std::string::npos ? text : text.replace(at, what.size(), with);
 }
 
+// Whatever was in the place before, the message is the one in the text.
+TEST(Codec, ReadsIntoThePlaceOfAnotherMessage) {
+  Heartbeat plain = a_heartbeat();
+  Heartbeat many = a_heartbeat();
+  many.hello = a_hello();
+  for (int i = 0; i < 2000; ++i) many.known_nodes.push_back(id("node" + std::to_string(i) + "@10.0.0.1:4369"));
+  Heartbeat none = a_heartbeat();
+  none.known_nodes.clear();
+  none.hello.emplace();
+  const std::vector<std::string> texts = {
+      text_of(plain),
+      text_of(many),
+      text_of(none),
+      text_of(Goodbye{id("app1@127.0.0.1:4369"), 5, DownReason::GracefulShutdown}),
+      replaced(text_of(plain), "app2@192.168.1.2:4370", "nobody"),
+      replaced(text_of(plain), R"(["app2@192.168.1.2:4370"])", R"(["x","b@h:2","","a@h:1"])"),
+      replaced(text_of(plain), R"("type":"heartbeat")", R"("type":"cast")"),
+      text_of(plain, "other@[::1]:4369", 7)};
+  Decoder decoder;
+  Message place;
+  for (const std::string& before : texts) {
+    for (const std::string& text : texts) {
+      EXPECT_FALSE(decoder.decode(before, &place));
+      EXPECT_FALSE(decoder.decode(text, &place));
+      EXPECT_EQ(place, decoded(text)) << text.substr(0, 300) << "\nafter " << before.substr(0, 300);
+    }
+    // Also after one that could not be read to its end.
+    EXPECT_TRUE(decoder.decode(replaced(text_of(many), R"("cluster":"blue")", R"("cluster":5)"), &place));
+    EXPECT_FALSE(decoder.decode(before, &place));
+    EXPECT_EQ(place, decoded(before));
+  }
+}
+
 TEST(Codec, WritesAHeartbeatInTheOrderOfTheProtocol) {
   EXPECT_EQ(
       text_of(a_heartbeat()),

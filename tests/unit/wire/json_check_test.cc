@@ -81,6 +81,23 @@ TEST(JsonCheck, SaysWhereItIsWrong) {
   EXPECT_EQ(check_json("[1").at, 2u);
 }
 
+TEST(JsonCheck, FindsWhatAStringMustEscape) {
+  // Each byte at each place of a text that is longer than two words, and beside what looks alike.
+  for (int byte = 0; byte < 256; ++byte) {
+    const char c = static_cast<char>(byte);
+    const bool plain = byte >= 0x20 && c != '"' && c != '\\';
+    for (size_t at = 0; at < 19; ++at) {
+      for (const char around : {'a', ' ', '!', '#', '[', ']', '\x7f', '\x80', '\xa2', '\xff'}) {
+        std::string text(19, around);
+        text[at] = c;
+        ASSERT_EQ(plain_size(text), plain ? text.size() : at) << byte << " at " << at << " among " << around;
+      }
+    }
+  }
+  EXPECT_EQ(plain_size("ab\"\x1f\\abcdefgh"), 2u);
+  EXPECT_EQ(plain_size(""), 0u);
+}
+
 TEST(JsonCheck, BoundsTheDepth) {
   const std::string open(kJsonDepthMax, '[');
   const std::string close(kJsonDepthMax, ']');
