@@ -73,11 +73,6 @@ noex_status set_last_error(const Error& error) noexcept {
   return last_error.error.status;
 }
 
-Status require(const void* pointer, const char* name) {
-  if (pointer != nullptr) return {};
-  return invalid_argument(std::string(name) + " must not be NULL");
-}
-
 }  // namespace noex::capi
 
 extern "C" {

@@ -5,6 +5,7 @@
 
 #include <exception>
 #include <new>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -24,7 +25,10 @@ noex_status set_last_error(noex_status status, std::string_view message) noexcep
 }
 
 // Ok if `pointer` is there, else InvalidArgument "`name` must not be NULL".
-[[nodiscard]] Status require(const void* pointer, const char* name);
+[[nodiscard]] inline Status require(const void* pointer, const char* name) {
+  if (pointer != nullptr) return {};
+  return invalid_argument(std::string(name) + " must not be NULL");
+}
 
 // Runs `body`, which returns a noex::Status, as the inside of an exported call: nothing is thrown into the caller's C,
 // and whatever went wrong becomes the status and the thread's last error.

@@ -1,11 +1,10 @@
 // noex_cluster: one node and the way in which its events are consumed.
 #pragma once
 
-#include <unistd.h>
-
 #include <memory>
 #include <utility>
 
+#include "base/process_id.h"
 #include "base/result.h"
 #include "cluster/node.h"
 #include "dispatcher.h"
@@ -17,13 +16,13 @@ struct noex_cluster {
 
   // In the child of a fork() nothing of the handle may be touched but this: a thread that is not there may hold its
   // locks.
-  [[nodiscard]] bool forked() const { return getpid() != pid_; }
+  [[nodiscard]] bool forked() const { return noex::process_id() != pid_; }
 
   std::unique_ptr<noex::Node> node;
   noex::capi::Dispatcher dispatcher;
 
  private:
-  const pid_t pid_ = getpid();
+  const pid_t pid_ = noex::process_id();
 };
 
 namespace noex::capi {

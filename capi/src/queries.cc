@@ -91,13 +91,9 @@ noex_status noex_cluster_nodes_version(const noex_cluster* cluster, uint64_t* ou
   return guard([&]() -> Status {
     if (Status status = check_handle(cluster); !status) return status;
     if (Status status = require(out_version, "out_version"); !status) return status;
-    const Result<noex::NodeInfo> self = cluster->node->local_info();
-    if (!self) return self.error();
-    const TableResult table = table_of(cluster);
-    if (!table) return table.error();
-    // Tables and beats count anew with each start. An incarnation is a time in units of 1/65536 ms: fewer beats than
-    // that come in, so the sum of one run never reaches the next one's.
-    *out_version = self->incarnation + (*table)->version + (*table)->beats->load(std::memory_order_acquire);
+    const Result<uint64_t> version = cluster->node->table_version();
+    if (!version) return version.error();
+    *out_version = *version;
     return {};
   });
 }

@@ -2,6 +2,7 @@
 // list: the C ABI's noex_status numbers are these (capi/ asserts it), and they are never reused.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <variant>
@@ -73,21 +74,20 @@ class [[nodiscard]] Result {
   std::variant<T, Error> state_;
 };
 
-// Status: a Result without a value.
+// Status: a Result without a value. It costs next to nothing while all is well: even the shortest query returns several.
 class [[nodiscard]] Status {
  public:
   Status() = default;
-  Status(Error error) : failed_(true), error_(std::move(error)) {}  // NOLINT: implicit by design
-  [[nodiscard]] bool ok() const { return !failed_; }
+  Status(Error error) : error_(std::make_shared<const Error>(std::move(error))) {}  // NOLINT: implicit by design
+  [[nodiscard]] bool ok() const { return error_ == nullptr; }
   explicit operator bool() const { return ok(); }
   [[nodiscard]] const Error& error() const {
-    NOEX_CHECK(failed_);
-    return error_;
+    NOEX_CHECK(!ok());
+    return *error_;
   }
 
  private:
-  bool failed_ = false;
-  Error error_;
+  std::shared_ptr<const Error> error_;  // null if all is well; shared, for a Status may be copied
 };
 
 }  // namespace noex

@@ -1,8 +1,7 @@
 #include "cluster/node.h"
 
-#include <unistd.h>
-
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
@@ -13,7 +12,9 @@
 #include <utility>
 
 #include "base/checks.h"
+#include "base/process_id.h"
 #include "base/thread.h"
+#include "cluster/published.h"
 #include "transport/clock.h"
 
 namespace noex {
@@ -48,11 +49,15 @@ class Node::Impl final : public NodeRun::Host {
   Status wait_stopped(std::optional<Duration> timeout);
   void set_process_count(int64_t count);
 
-  [[nodiscard]] bool forked() const { return getpid() != pid_; }
-  [[nodiscard]] ClusterStatus status() const;
-  [[nodiscard]] Result<NodeRun::Identity> identity() const;
+  [[nodiscard]] bool forked() const { return process_id() != pid_; }
+  [[nodiscard]] ClusterStatus status() const { return status_; }
+  // What queries are answered from; null if they are not. They take no lock that the I/O thread could wait for.
+  struct View {
+    NodeRun::Identity identity;
+    std::shared_ptr<const NodeTable> table;
+  };
+  [[nodiscard]] std::shared_ptr<const View> view() const { return view_.get(); }
   [[nodiscard]] Result<NodeInfo> local_info() const;
-  [[nodiscard]] Result<std::shared_ptr<const NodeTable>> table() const;
   [[nodiscard]] Result<NodeStats> stats() const;
 
   const std::unique_ptr<EventQueue> events;
@@ -77,14 +82,13 @@ class Node::Impl final : public NodeRun::Host {
   void complete_start(const Status& outcome);
   void join(std::unique_lock<std::mutex>& lock);
   [[nodiscard]] bool is_pending(uint64_t operation) const;
-  [[nodiscard]] bool answers_queries() const { return table_ != nullptr; }
 
-  const pid_t pid_ = getpid();
+  const pid_t pid_ = process_id();
   const NodeOptions options_;
 
   mutable std::mutex mutex_;
-  std::condition_variable changed_;  // status_, outcomes_, joining_
-  ClusterStatus status_ = ClusterStatus::Stopped;
+  std::condition_variable changed_;                             // status_, outcomes_, joining_
+  std::atomic<ClusterStatus> status_ = ClusterStatus::Stopped;  // written with the mutex held
   uint64_t next_operation_ = 1;
   std::optional<Pending> pending_start_;
   std::vector<Pending> pending_stops_;
@@ -92,9 +96,9 @@ class Node::Impl final : public NodeRun::Host {
   std::shared_ptr<NodeRun> run_;         // of the present run; null when stopped
   Thread thread_;
   bool joining_ = false;
-  int64_t process_count_ = 0;
-  NodeRun::Identity identity_;
-  std::shared_ptr<const NodeTable> table_;  // null unless queries are answered
+  std::atomic<int64_t> process_count_ = 0;  // written with the mutex held
+  NodeRun::Identity identity_;              // of the present run; I/O thread only
+  Published<View> view_;                    // set by the I/O thread
 };
 
 Result<uint64_t> Node::Impl::start(const ClusterConfig& config, Mode mode) {
@@ -208,7 +212,7 @@ void Node::Impl::on_run_ended(const Status& outcome) {
   const std::lock_guard lock(mutex_);
   const bool failed = !outcome && outcome.error().code == ErrorCode::Internal;
   run_.reset();
-  table_.reset();
+  view_.set(nullptr);
   status_ = ClusterStatus::Stopped;
   try {
     if (failed) {
@@ -230,7 +234,7 @@ bool Node::Impl::on_running(const NodeRun::Identity& identity) {
   const std::lock_guard lock(mutex_);
   if (status_ != ClusterStatus::Starting) return false;
   identity_ = identity;
-  table_ = std::make_shared<const NodeTable>();
+  view_.set(std::make_shared<const View>(View{identity, std::make_shared<const NodeTable>()}));
   set_status(ClusterStatus::Running);
   return true;
 }
@@ -241,8 +245,7 @@ void Node::Impl::on_joined() {
 }
 
 void Node::Impl::on_table(const std::shared_ptr<const NodeTable>& table) {
-  const std::lock_guard lock(mutex_);
-  table_ = table;
+  view_.set(std::make_shared<const View>(View{identity_, table}));
 }
 
 void Node::Impl::on_event(EventBody body) {
@@ -284,47 +287,31 @@ void Node::Impl::set_process_count(int64_t count) {
   if (run_ != nullptr) run_->set_process_count(count);
 }
 
-ClusterStatus Node::Impl::status() const {
-  const std::lock_guard lock(mutex_);
-  return status_;
-}
-
-Result<NodeRun::Identity> Node::Impl::identity() const {
-  const std::lock_guard lock(mutex_);
-  if (!answers_queries()) return not_started();
-  return identity_;
-}
-
 Result<NodeInfo> Node::Impl::local_info() const {
   const Now now = clock_now();
-  const std::lock_guard lock(mutex_);
-  if (!answers_queries()) return not_started();
+  const std::shared_ptr<const View> seen = view();
+  if (seen == nullptr) return not_started();
   NodeInfo info;
-  info.id = identity_.id;
+  info.id = seen->identity.id;
   info.status = NodeStatus::Connected;
   info.process_count = process_count_;
   info.last_heartbeat_at = now.unix_ms;
-  info.uptime_ms = (now.mono - identity_.started).ms();
-  info.incarnation = identity_.incarnation;
+  info.uptime_ms = (now.mono - seen->identity.started).ms();
+  info.incarnation = seen->identity.incarnation;
   return info;
 }
 
-Result<std::shared_ptr<const NodeTable>> Node::Impl::table() const {
-  const std::lock_guard lock(mutex_);
-  if (!answers_queries()) return not_started();
-  return table_;
-}
-
 Result<NodeStats> Node::Impl::stats() const {
+  const std::shared_ptr<const View> seen = view();
   std::shared_ptr<NodeRun> run;
-  NodeStats stats;
   {
     const std::lock_guard lock(mutex_);
-    if (!answers_queries()) return not_started();
     run = run_;
-    stats.local_id = identity_.id;
-    stats.uptime = boot_clock_now() - identity_.started;
   }
+  if (seen == nullptr || run == nullptr) return not_started();
+  NodeStats stats;
+  stats.local_id = seen->identity.id;
+  stats.uptime = boot_clock_now() - seen->identity.started;
   Result<DriverStats> driver = run->stats(kStatsMax);
   if (!driver) return driver.error().code == ErrorCode::NotStarted ? not_started() : driver.error();
   stats.driver = *std::move(driver);
@@ -380,9 +367,9 @@ ClusterStatus Node::status() const { return impl_->forked() ? ClusterStatus::Sto
 
 Result<NodeId> Node::local_id() const {
   if (impl_->forked()) return forked();
-  const Result<NodeRun::Identity> identity = impl_->identity();
-  if (!identity) return identity.error();
-  return identity->id;
+  const auto view = impl_->view();
+  if (view == nullptr) return not_started();
+  return view->identity.id;
 }
 
 Result<NodeInfo> Node::local_info() const {
@@ -392,14 +379,26 @@ Result<NodeInfo> Node::local_info() const {
 
 Result<Duration> Node::uptime() const {
   if (impl_->forked()) return forked();
-  const Result<NodeRun::Identity> identity = impl_->identity();
-  if (!identity) return identity.error();
-  return boot_clock_now() - identity->started;
+  const auto view = impl_->view();
+  if (view == nullptr) return not_started();
+  return boot_clock_now() - view->identity.started;
 }
 
 Result<std::shared_ptr<const NodeTable>> Node::table() const {
   if (impl_->forked()) return forked();
-  return impl_->table();
+  auto view = impl_->view();
+  if (view == nullptr) return not_started();
+  const NodeTable* const table = view->table.get();
+  return std::shared_ptr<const NodeTable>(std::move(view), table);
+}
+
+Result<uint64_t> Node::table_version() const {
+  if (impl_->forked()) return forked();
+  const auto view = impl_->view();
+  if (view == nullptr) return not_started();
+  // Tables and beats count anew with each start. An incarnation is a time in units of 1/65536 ms: fewer beats than that
+  // come in, so the sum of one run never reaches the next one's.
+  return view->identity.incarnation + view->table->version + view->table->beats->load(std::memory_order_acquire);
 }
 
 Result<NodeStats> Node::stats() const {

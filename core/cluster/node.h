@@ -67,6 +67,8 @@ class Node {
   [[nodiscard]] Result<NodeInfo> local_info() const;
   [[nodiscard]] Result<Duration> uptime() const;
   [[nodiscard]] Result<std::shared_ptr<const NodeTable>> table() const;
+  // A number that is the same only while table() and its cells are the same, over stop and start, too.
+  [[nodiscard]] Result<uint64_t> table_version() const;
   // Also asks the I/O thread. Errors: NotStarted, Timeout (1 s).
   [[nodiscard]] Result<NodeStats> stats() const;
 
