@@ -268,10 +268,20 @@ CLUSTER_DEFAULTS = _cluster_defaults()
 NodeFields: TypeAlias = tuple[str, str, int, str, int, int, int, int | None]
 
 
+_NODE_STATUSES = {status.value: status for status in NodeStatus}  # a call of the enumeration is slow
+
+
 def node_info(fields: NodeFields) -> NodeInfo:
     id_, host, port, status, process_count, last_heartbeat_at, uptime_ms, incarnation = fields
     return NodeInfo(
-        NodeId._trusted(id_), host, port, NodeStatus(status), process_count, last_heartbeat_at, uptime_ms, incarnation
+        NodeId._trusted(id_),
+        host,
+        port,
+        _NODE_STATUSES[status],
+        process_count,
+        last_heartbeat_at,
+        uptime_ms,
+        incarnation,
     )
 
 
