@@ -170,11 +170,12 @@ void decode(size_t nodes, size_t batches) {
   noex::SessionBuffers buffers;
   noex::Session session(&keys, &buffers);
   session.raise_frame_limit();
+  noex::Message message;
+  noex::SessionReject rejected;
   const auto product = [&](size_t variant) {
     noex::ByteView bytes = noex::as_byte_view(*beats[variant].frame);
-    const auto output = session.next(bytes);
-    const auto* const read = output ? std::get_if<noex::SessionMessage>(&*output) : nullptr;
-    if (read == nullptr || std::get<noex::Heartbeat>(read->message.payload).known_nodes.size() != nodes) {
+    const bool read = session.next(bytes, message, rejected) == noex::SessionStep::Message;
+    if (!read || std::get<noex::Heartbeat>(message.payload).known_nodes.size() != nodes) {
       fail("a frame of ours was not read");
     }
   };

@@ -32,11 +32,13 @@ CloseCause cause_of(StreamEnd end) {
 }  // namespace
 
 Driver::Driver(const ValidConfig& config, Self self, Rng rng, const MembershipLimits& limits, Transport& transport,
-               DriverObserver& observer)
+               DriverObserver& observer, DriverBuffers* buffers)
     : transport_(transport),
       observer_(observer),
       self_id_(self.id),
       keys_(secrets_of(config)),
+      own_buffers_(buffers == nullptr ? std::make_unique<DriverBuffers>() : nullptr),
+      buffers_(buffers == nullptr ? *own_buffers_ : *buffers),
       membership_(config, std::move(self), rng, limits) {}
 
 Driver::~Driver() = default;
@@ -84,7 +86,7 @@ DriverStats Driver::stats() const {
 void Driver::on_accepted(uint64_t connection, const Endpoint& remote, bool remote_is_local) {
   if (left_) return transport_.close(connection, StreamClose::Abort);
   const Now now = transport_.now();
-  const auto [position, inserted] = connections_.try_emplace(connection, &keys_, &buffers_);
+  const auto [position, inserted] = connections_.try_emplace(connection, &keys_, &buffers_.sessions);
   NOEX_CHECK(inserted);
   position->second.open = true;
   accepted_ += 1;
@@ -116,16 +118,19 @@ void Driver::on_received(uint64_t connection, ByteView bytes) {
   totals_.bytes_in += bytes.size();
   // One frame at a time: what a step decides holds for the bytes after it. It may have raised this connection's limit,
   // or closed it; then what follows is nobody's any more.
+  auto& received = std::get<MessageReceived>(buffers_.received);
+  SessionReject rejected;
   while (source != nullptr) {
-    std::optional<SessionOutput> output = source->session.next(bytes);
-    if (!output) break;
+    const SessionStep read = source->session.next(bytes, received.message, rejected);
+    if (read == SessionStep::NeedMore) break;
     source->traffic.frames_in += 1;
     totals_.frames_in += 1;
-    if (auto* const message = std::get_if<SessionMessage>(&*output)) {
-      step(MessageReceived{connection, std::move(message->message), message->frame_size}, now);
+    if (read == SessionStep::Message) {
+      received.connection = connection;
+      received.frame_size = source->session.frame_size();
+      step(buffers_.received, now);
     } else {
-      auto& reject = std::get<SessionReject>(*output);
-      step(FrameRejected{connection, reject.kind, std::move(reject.detail)}, now);
+      step(FrameRejected{connection, rejected.kind, std::move(rejected.detail)}, now);
     }
     source = find(connection);
   }
@@ -187,7 +192,7 @@ void Driver::execute(Effects& effects, Now now) {
 }
 
 void Driver::apply(Dial& dial) {
-  const bool inserted = connections_.try_emplace(dial.connection, &keys_, &buffers_).second;
+  const bool inserted = connections_.try_emplace(dial.connection, &keys_, &buffers_.sessions).second;
   NOEX_CHECK(inserted);
   transport_.dial(dial.connection, dial.endpoint);
 }

@@ -54,11 +54,18 @@ struct DriverStats {
   std::vector<PeerStats> peers;
 };
 
+// What reading a frame needs and a node between two frames does not. Nodes that share a thread may share one.
+struct DriverBuffers {
+  explicit DriverBuffers(size_t remembered_frames = 0) : sessions(remembered_frames) {}
+  SessionBuffers sessions;
+  Event received = MessageReceived{};  // always one: each message is read into the memory of the last
+};
+
 class Driver final : public TransportHandler {
  public:
-  // `transport` and `observer` are borrowed and outlive the driver.
+  // `transport` and `observer` are borrowed and outlive the driver; `buffers` likewise, null = the driver has its own.
   Driver(const ValidConfig& config, Self self, Rng rng, const MembershipLimits& limits, Transport& transport,
-         DriverObserver& observer);
+         DriverObserver& observer, DriverBuffers* buffers = nullptr);
   ~Driver() override;
   Driver(const Driver&) = delete;
   Driver& operator=(const Driver&) = delete;
@@ -110,7 +117,8 @@ class Driver final : public TransportHandler {
   DriverObserver& observer_;
   const NodeId self_id_;
   const SigningKeys keys_;
-  SessionBuffers buffers_;
+  const std::unique_ptr<DriverBuffers> own_buffers_;
+  DriverBuffers& buffers_;
   Membership membership_;
   std::unordered_map<ConnectionId, Connection> connections_;
   Traffic totals_;

@@ -41,6 +41,7 @@ class Signing {
 struct SigningKeys::Keys {
   State* states = nullptr;
   size_t count = 0;
+  std::string fingerprint;
 
   Keys() = default;
   ~Keys() { sodium_free(states); }
@@ -57,6 +58,8 @@ SigningKeys::SigningKeys(const std::vector<std::string_view>& secrets) : keys_(s
     NOEX_CHECK(!secret.empty());
     crypto_auth_hmacsha256_init(&keys_->states[keys_->count++], reinterpret_cast<const unsigned char*>(secret.data()),
                                 secret.size());
+    const HmacTag tag = Signing(keys_->states[keys_->count - 1]).tag({as_byte_view("fingerprint")});
+    keys_->fingerprint.append(tag.begin(), tag.end());
   }
   sodium_mprotect_readonly(keys_->states);
 }
@@ -64,6 +67,8 @@ SigningKeys::SigningKeys(const std::vector<std::string_view>& secrets) : keys_(s
 SigningKeys::~SigningKeys() = default;
 
 bool SigningKeys::empty() const { return keys_->count == 0; }
+
+const std::string& SigningKeys::fingerprint() const { return keys_->fingerprint; }
 
 HmacTag SigningKeys::sign(std::initializer_list<ByteView> parts) const {
   NOEX_CHECK(!empty());

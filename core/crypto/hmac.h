@@ -1,10 +1,11 @@
-// HMAC-SHA256 as wire v1 uses it, over libsodium. Keys live in locked memory that is wiped when freed. The API takes a list of secrets
-// (the first signs, any verifies), so that secrets can be rotated; the configuration gives one today.
+// HMAC-SHA256 as wire v1 uses it, over libsodium. Keys live in locked memory that is wiped when freed. The API takes a
+// list of secrets (the first signs, any verifies), so that secrets can be rotated; the configuration gives one today.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -24,6 +25,8 @@ class SigningKeys {
   SigningKeys& operator=(const SigningKeys&) = delete;
 
   [[nodiscard]] bool empty() const;
+  // Equal for equal lists of secrets; the secrets cannot be had from it.
+  [[nodiscard]] const std::string& fingerprint() const;
   // HMAC-SHA256 of the concatenation of `parts`, with the first secret.
   [[nodiscard]] HmacTag sign(std::initializer_list<ByteView> parts) const;
   // Whether `tag` is right under any of the secrets, in time that does not depend on where it differs.

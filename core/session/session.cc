@@ -1,5 +1,8 @@
 #include "session/session.h"
 
+#include <algorithm>
+#include <optional>
+#include <unordered_map>
 #include <utility>
 
 #include "base/checks.h"
@@ -19,14 +22,15 @@ constexpr size_t kTagDigits = 2 * kHmacSize;
 constexpr size_t kSignatureSize = kSignatureStart.size() + kTagDigits + kSignatureEnd.size();
 
 void append_tag(std::string& out, const HmacTag& tag) {
-  for (const uint8_t byte : tag) out += to_hex(byte, 2);
+  for (const uint8_t byte : tag) append_hex(out, byte, 2);
 }
 
 bool parse_tag(std::string_view digits, HmacTag* out) {
-  for (size_t i = 0; i < kHmacSize; ++i) {
-    uint64_t byte = 0;
-    if (!from_hex(digits.substr(2 * i, 2), &byte)) return false;
-    (*out)[i] = static_cast<uint8_t>(byte);
+  static_assert(kTagDigits % 16 == 0);
+  for (size_t word = 0; word < kTagDigits / 16; ++word) {
+    uint64_t value = 0;
+    if (!from_hex(digits.substr(16 * word, 16), &value)) return false;
+    for (size_t byte = 8; byte-- > 0; value >>= 8) (*out)[8 * word + byte] = static_cast<uint8_t>(value);
   }
   return true;
 }
@@ -49,58 +53,108 @@ std::string describe_size(const FrameReader& reader) {
 // After these the stream is still in step and the sender no liar: the connection goes on.
 bool goes_on_after(RejectKind kind) { return kind == RejectKind::FrameSkipped || kind == RejectKind::UnknownType; }
 
+// The frames that were read last, each with what it was: a message.
+class FrameMemory {
+ public:
+  explicit FrameMemory(size_t size) : frames_(size) {}
+
+  // nullptr: not known.
+  [[nodiscard]] const Message* find(std::string_view body, std::string_view fingerprint) const {
+    const auto found = places_.find(body);
+    if (found == places_.end() || frames_[found->second].fingerprint != fingerprint) return nullptr;
+    return &frames_[found->second].message;
+  }
+  void add(std::string_view body, std::string_view fingerprint, const Message& message) {
+    // Lists are long, and for one receiver each.
+    if (frames_.empty() || body.size() > kBodyMax || places_.contains(body)) return;
+    Frame& oldest = frames_[next_];
+    places_.erase(oldest.body);
+    oldest.body = body;
+    oldest.fingerprint = fingerprint;
+    oldest.message = message;
+    places_.emplace(oldest.body, next_);
+    next_ = (next_ + 1) % frames_.size();
+  }
+
+ private:
+  static constexpr size_t kBodyMax = 4 * 1024;
+  struct Frame {
+    std::string body;
+    std::string fingerprint;
+    Message message;
+  };
+  // Its last bytes, a signature mostly, tell a frame from others; all of them are compared.
+  struct HashOfEnd {
+    size_t operator()(std::string_view body) const {
+      return std::hash<std::string_view>{}(body.substr(body.size() - std::min<size_t>(body.size(), 32)));
+    }
+  };
+
+  std::vector<Frame> frames_;
+  std::unordered_map<std::string_view, size_t, HashOfEnd> places_;  // views of Frame::body
+  size_t next_ = 0;
+};
+
 }  // namespace
 
 struct SessionBuffers::State {
+  explicit State(size_t remembered) : memory(remembered) {}
   Decoder decoder;
+  FrameMemory memory;
 };
 
-SessionBuffers::SessionBuffers() : state_(std::make_unique<State>()) {}
+SessionBuffers::SessionBuffers(size_t remembered) : state_(std::make_unique<State>(remembered)) {}
 SessionBuffers::~SessionBuffers() = default;
 
 struct Session::State {
   State(const SigningKeys* signing_keys, SessionBuffers* shared_buffers)
       : keys(signing_keys != nullptr && !signing_keys->empty() ? signing_keys : nullptr),
         own_buffers(shared_buffers == nullptr ? std::make_unique<SessionBuffers>() : nullptr),
-        decoder((shared_buffers == nullptr ? *own_buffers : *shared_buffers).state_->decoder) {}
+        buffers(*(shared_buffers == nullptr ? *own_buffers : *shared_buffers).state_) {}
 
-  SessionReject reject(RejectKind kind, std::string detail) {
+  SessionStep reject(RejectKind kind, std::string detail, SessionReject& rejected) {
     if (!goes_on_after(kind)) dead = true;
-    return {kind, std::move(detail)};
+    rejected = {kind, std::move(detail)};
+    return SessionStep::Reject;
   }
-  [[nodiscard]] std::optional<SessionReject> authenticate(std::string_view body);
-  [[nodiscard]] SessionOutput take_frame(std::string_view body);
+  // Whether the body may be read; else `rejected` says why not.
+  [[nodiscard]] bool authenticate(std::string_view body, SessionReject& rejected);
+  [[nodiscard]] SessionStep take_frame(std::string_view body, Message& message, SessionReject& rejected);
 
   const SigningKeys* keys;  // nullptr: no secret
   FrameReader reader{kUnidentifiedFrameMax, FrameReader::Oversize::Refuse};
   const std::unique_ptr<SessionBuffers> own_buffers;
-  Decoder& decoder;
+  SessionBuffers::State& buffers;
   bool dead = false;
 };
 
-std::optional<SessionReject> Session::State::authenticate(std::string_view body) {
-  if (keys == nullptr) return std::nullopt;
+bool Session::State::authenticate(std::string_view body, SessionReject& rejected) {
+  if (keys == nullptr) return true;
   std::string_view signed_text;
   HmacTag tag;
   if (!split_signature(body, &signed_text, &tag)) {
-    return reject(RejectKind::MissingSignature,
-                  "a secret is set here, and the frame does not end in a signature (has the peer none?)");
+    reject(RejectKind::MissingSignature,
+           "a secret is set here, and the frame does not end in a signature (has the peer none?)", rejected);
+    return false;
   }
-  if (!keys->verify({as_byte_view(signed_text), as_byte_view("}")}, tag)) {
-    return reject(RejectKind::BadSignature,
-                  "the signature is wrong: the peer has another secret, or the frame was changed");
-  }
-  return std::nullopt;
+  if (keys->verify({as_byte_view(signed_text), as_byte_view("}")}, tag)) return true;
+  reject(RejectKind::BadSignature, "the signature is wrong: the peer has another secret, or the frame was changed",
+         rejected);
+  return false;
 }
 
-SessionOutput Session::State::take_frame(std::string_view body) {
-  if (std::optional<SessionReject> refused = authenticate(body)) return *std::move(refused);
-  SessionMessage received;
-  received.frame_size = body.size();
-  if (std::optional<DecodeFailure> failure = decoder.decode(body, &received.message)) {
-    return reject(failure->kind, std::move(failure->detail));
+SessionStep Session::State::take_frame(std::string_view body, Message& message, SessionReject& rejected) {
+  const std::string_view fingerprint = keys == nullptr ? std::string_view() : keys->fingerprint();
+  if (const Message* const known = buffers.memory.find(body, fingerprint)) {
+    message = *known;
+    return SessionStep::Message;
   }
-  return received;
+  if (!authenticate(body, rejected)) return SessionStep::Reject;
+  if (std::optional<DecodeFailure> failure = buffers.decoder.decode(body, &message)) {
+    return reject(failure->kind, std::move(failure->detail), rejected);
+  }
+  buffers.memory.add(body, fingerprint, message);
+  return SessionStep::Message;
 }
 
 Session::Session(const SigningKeys* keys, SessionBuffers* buffers) : state_(std::make_unique<State>(keys, buffers)) {}
@@ -108,25 +162,39 @@ Session::~Session() = default;
 Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;
 
-std::optional<SessionOutput> Session::next(ByteView& bytes) {
-  if (state_->dead) return std::nullopt;
+SessionStep Session::next(ByteView& bytes, Message& message, SessionReject& rejected) {
+  if (state_->dead) return SessionStep::NeedMore;
   const FrameReader& reader = state_->reader;
   switch (state_->reader.next(bytes)) {
     case FrameReader::Step::NeedMore:
-      return std::nullopt;
+      return SessionStep::NeedMore;
     case FrameReader::Step::Frame:
-      return state_->take_frame(as_text(reader.body()));
+      return state_->take_frame(as_text(reader.body()), message, rejected);
     case FrameReader::Step::Skipping:
-      return state_->reject(RejectKind::FrameSkipped, describe_size(reader) + " is over the limit and is not read");
+      return state_->reject(RejectKind::FrameSkipped, describe_size(reader) + " is over the limit and is not read",
+                            rejected);
     case FrameReader::Step::TooLarge:
       break;
   }
   return state_->reject(RejectKind::FrameTooLarge,
-                        describe_size(reader) + " is over the limit: " + reader.explanation());
+                        describe_size(reader) + " is over the limit: " + reader.explanation(), rejected);
 }
 
+size_t Session::frame_size() const { return state_->reader.announced_size(); }
+
 void Session::receive(ByteView bytes, std::vector<SessionOutput>& out) {
-  while (std::optional<SessionOutput> output = next(bytes)) out.push_back(*std::move(output));
+  while (true) {
+    SessionMessage read;
+    SessionReject rejected;
+    const SessionStep step = next(bytes, read.message, rejected);
+    if (step == SessionStep::NeedMore) return;
+    if (step == SessionStep::Reject) {
+      out.emplace_back(std::move(rejected));
+      continue;
+    }
+    read.frame_size = frame_size();
+    out.emplace_back(std::move(read));
+  }
 }
 
 void Session::raise_frame_limit() { state_->reader.set_limit(kIdentifiedFrameMax, FrameReader::Oversize::Skip); }
@@ -134,7 +202,9 @@ void Session::raise_frame_limit() { state_->reader.set_limit(kIdentifiedFrameMax
 size_t Session::buffered() const { return state_->reader.buffered(); }
 
 SharedBytes encode_frame(const NodeId& from, int64_t timestamp, const Payload& payload, const SigningKeys* keys) {
-  std::string frame(kFrameHeaderSize, '\0');
+  std::string frame;
+  frame.reserve(kFrameHeaderSize + message_size_hint(from, payload) + kSignatureSize);
+  frame.append(kFrameHeaderSize, '\0');
   append_message(frame, from, timestamp, payload);
   if (keys != nullptr && !keys->empty()) {
     const HmacTag tag = keys->sign({as_byte_view(frame).subspan(kFrameHeaderSize)});

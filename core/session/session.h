@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -16,14 +15,21 @@
 
 namespace noex {
 
-struct SessionMessage {
-  Message message;
-  size_t frame_size = 0;  // bytes of the body
+// What bytes have come to.
+enum class SessionStep {
+  NeedMore,  // they are used up
+  Message,
+  Reject,
 };
 
 struct SessionReject {
   RejectKind kind = RejectKind::Malformed;
   std::string detail;  // what was wrong, printable, without a final stop
+};
+
+struct SessionMessage {
+  Message message;
+  size_t frame_size = 0;  // bytes of the body
 };
 
 using SessionOutput = std::variant<SessionMessage, SessionReject>;
@@ -32,7 +38,10 @@ using SessionOutput = std::variant<SessionMessage, SessionReject>;
 // one thread share one, so that a connection stays small.
 class SessionBuffers {
  public:
-  SessionBuffers();
+  // `remembered`: of so many frames it is kept what they were, so that equal bytes under equal secrets are verified and
+  // read once. For who runs many nodes in one thread, as the simulator does, where one beat comes to all peers; to one
+  // node no frame comes twice.
+  explicit SessionBuffers(size_t remembered = 0);
   ~SessionBuffers();
   SessionBuffers(const SessionBuffers&) = delete;
   SessionBuffers& operator=(const SessionBuffers&) = delete;
@@ -53,10 +62,13 @@ class Session {
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;
 
-  // Takes bytes from the front of `bytes` until they complete one output, or all of them. Nothing: they are used up.
-  // What an output means for the connection (it is closed, its frames may be larger) then holds for the bytes after it.
-  // After a SessionReject of any kind but FrameSkipped and UnknownType the session is dead: later bytes are ignored.
-  [[nodiscard]] std::optional<SessionOutput> next(ByteView& bytes);
+  // Takes bytes from the front of `bytes` until they complete a message or a reject, or all of them. What it means for
+  // the connection (it is closed, its frames may be larger) then holds for the bytes after it. `message` is storage
+  // that may be lent to one call after the other, of any session: beats that are read into it again and again allocate
+  // nothing. After a Reject of any kind but FrameSkipped and UnknownType the session is dead: later bytes are ignored.
+  [[nodiscard]] SessionStep next(ByteView& bytes, Message& message, SessionReject& rejected);
+  // After Message: bytes of its frame's body.
+  [[nodiscard]] size_t frame_size() const;
   // All that `bytes` complete, in order, for who has nothing to decide in between.
   void receive(ByteView bytes, std::vector<SessionOutput>& out);
 

@@ -320,5 +320,35 @@ TEST(Session, SeveralShareTheBuffersFrameByFrame) {
   EXPECT_EQ(std::get<Heartbeat>(std::get<SessionMessage>(outputs[1]).message.payload).known_nodes.size(), 500u);
 }
 
+// What is remembered of a frame is what it was, under the secret that it was read with, and nothing else.
+TEST(Session, RemembersFramesBySecretAndByEachByte) {
+  const SigningKeys keys(std::vector<std::string_view>{"secret"});
+  const SigningKeys same_keys(std::vector<std::string_view>{"secret"});
+  const SigningKeys other_keys(std::vector<std::string_view>{"another"});
+  EXPECT_EQ(keys.fingerprint(), same_keys.fingerprint());
+  EXPECT_NE(keys.fingerprint(), other_keys.fingerprint());
+  SessionBuffers buffers(8);
+  const auto read = [&buffers](const SigningKeys* with, std::string_view bytes) {
+    Session session(with, &buffers);
+    return received(session, bytes);
+  };
+  for (size_t round = 0; round < 50; ++round) {
+    const Heartbeat beat = a_heartbeat(round % 20);
+    const std::string bytes = encoded(beat, &keys);
+    for (const SigningKeys* const with : {&keys, &same_keys, &keys}) {
+      const std::vector<SessionOutput> out = read(with, bytes);
+      ASSERT_EQ(words_of(out), "heartbeat");
+      EXPECT_EQ(std::get<Heartbeat>(std::get<SessionMessage>(out[0]).message.payload), beat);
+      EXPECT_EQ(std::get<SessionMessage>(out[0]).frame_size, bytes.size() - 4);
+    }
+    EXPECT_EQ(words_of(read(&other_keys, bytes)), "bad_signature");
+    std::string changed = bytes;
+    changed[bytes.find("4369")] = '5';
+    EXPECT_EQ(words_of(read(&keys, changed)), "bad_signature");
+    EXPECT_EQ(words_of(read(nullptr, changed)), "heartbeat");  // without a secret nobody asks for one
+    EXPECT_EQ(words_of(read(&keys, changed)), "bad_signature");
+  }
+}
+
 }  // namespace
 }  // namespace noex
