@@ -245,7 +245,7 @@ void Membership::Machine::dial_candidates(Target& target) {
 void Membership::Machine::dial(Target& target, const Endpoint& endpoint) {
   const ConnectionId id = next_connection_;
   next_connection_ += 2;
-  Connection& connection = connections_[id];
+  Connection& connection = add_connection(id);
   connection.id = id;
   connection.outbound = true;
   connection.state = ConnectionState::Dialing;

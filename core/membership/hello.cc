@@ -402,19 +402,18 @@ void Membership::Machine::receive_confirmed(Connection& connection, const Messag
   // A reference node may write on any of its connections: answer where it spoke last.
   if (!connection.has_hello && connection.state == ConnectionState::Confirmed) member.active = connection.id;
   if (const auto* heartbeat = std::get_if<Heartbeat>(&message.payload)) {
-    receive_heartbeat(connection, *heartbeat);
+    receive_heartbeat(connection, member, *heartbeat);
   } else if (const auto* goodbye = std::get_if<Goodbye>(&message.payload)) {
     receive_goodbye(connection, *goodbye);
   }
 }
 
-void Membership::Machine::receive_heartbeat(Connection& connection, const Heartbeat& heartbeat) {
+void Membership::Machine::receive_heartbeat(Connection& connection, Member& member, const Heartbeat& heartbeat) {
   if (heartbeat.node.id != connection.peer) {
     reject(connection, RejectKind::InvalidMessage,
            "a heartbeat about '" + printable(heartbeat.node.id.text()) + "' from '" + connection.peer.text() + "'");
     return;
   }
-  Member& member = *find_member(connection.peer);
   update_cell(member, heartbeat.node);
   if (heartbeat.hello.has_value()) {
     const Hello& hello = *heartbeat.hello;

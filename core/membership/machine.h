@@ -21,6 +21,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "membership/id_index.h"
 #include "membership/membership.h"
 
 namespace noex {
@@ -177,6 +178,7 @@ class Membership::Machine {
   void touch_table() { table_changed_ = true; }
   [[nodiscard]] Duration timeout_for(const Connection& connection) const;
   [[nodiscard]] Duration identification_time() const;
+  Connection& add_connection(ConnectionId id);
   [[nodiscard]] Connection* find_connection(ConnectionId id);
   [[nodiscard]] Member* find_member(const NodeId& id) const;
   [[nodiscard]] Target* find_target(TargetId id);
@@ -193,7 +195,7 @@ class Membership::Machine {
   void resolve_duplicates(Member& member);
   void limit_connections(Member& member);
   void receive(Connection& connection, const Message& message);
-  void receive_heartbeat(Connection& connection, const Heartbeat& heartbeat);
+  void receive_heartbeat(Connection& connection, Member& member, const Heartbeat& heartbeat);
   void receive_goodbye(Connection& connection, const Goodbye& goodbye);
   void receive_refusal(Connection& connection, Refusal refusal);
   void receive_confirmed(Connection& connection, const Message& message);
@@ -299,9 +301,9 @@ class Membership::Machine {
 
   std::set<Timer> timers_;
   std::map<ConnectionId, Connection> connections_;
+  std::unordered_map<ConnectionId, Connection*> connection_by_id_;  // what each frame asks for
   std::map<NodeId, Member> members_;
-  // Where a member is found by its id, which each frame and each gossiped id asks for. Keys are views of Member::id.
-  std::unordered_map<std::string_view, Member*> member_by_id_;
+  IdIndex<Member> member_by_id_;
   std::map<MemberSerial, Member*> member_by_serial_;
   std::map<TargetId, Target> targets_;
   std::map<NodeId, TargetId> seed_ids_;  // named seeds

@@ -22,7 +22,7 @@ Membership::Machine::Member* Membership::Machine::add_member(const NodeId& id, b
   member.id = id;
   member.cell = std::make_shared<NodeCell>(id);
   member_by_serial_[member.serial] = &member;
-  member_by_id_[member.id.text()] = &member;
+  member_by_id_.add(member);
   if (const auto seed = seed_ids_.find(id); seed != seed_ids_.end()) {
     member.target = seed->second;
     // It lives under its own name after all.
@@ -42,7 +42,7 @@ void Membership::Machine::remove_member(Member& member) {
   }
   arm(TimerKind::Member, member.serial, member.timer, Instant::never());
   member_by_serial_.erase(member.serial);
-  member_by_id_.erase(member.id.text());
+  member_by_id_.remove(member);
   members_.erase(NodeId(member.id));
   touch_table();
 }

@@ -133,7 +133,7 @@ void Membership::Machine::handle(const Tick&) {
 void Membership::Machine::handle(const ConnectionAccepted& event) {
   NOEX_CHECK(event.connection % 2 == 0 && !connections_.contains(event.connection));
   make_room_for_unidentified();
-  Connection& connection = connections_[event.connection];
+  Connection& connection = add_connection(event.connection);
   connection.id = event.connection;
   connection.remote = event.remote;
   connection.remote_is_local = event.remote_is_local;
@@ -235,6 +235,7 @@ void Membership::Machine::handle(const LeaveRequested&) {
     emit(Close{id, told.contains(id) ? CloseMode::Flush : CloseMode::Abort});
   }
   connections_.clear();
+  connection_by_id_.clear();
   timers_.clear();
   left_ = true;
   emit(Notify{Left{}});
@@ -251,15 +252,18 @@ Duration Membership::Machine::identification_time() const {
   return std::max(limits_.identification_min, config_.heartbeat_interval + Duration::seconds(5));
 }
 
-Membership::Machine::Connection* Membership::Machine::find_connection(ConnectionId id) {
-  const auto found = connections_.find(id);
-  return found == connections_.end() ? nullptr : &found->second;
+Membership::Machine::Connection& Membership::Machine::add_connection(ConnectionId id) {
+  Connection& connection = connections_[id];
+  connection_by_id_[id] = &connection;
+  return connection;
 }
 
-Membership::Machine::Member* Membership::Machine::find_member(const NodeId& id) const {
-  const auto found = member_by_id_.find(id.text());
-  return found == member_by_id_.end() ? nullptr : found->second;
+Membership::Machine::Connection* Membership::Machine::find_connection(ConnectionId id) {
+  const auto found = connection_by_id_.find(id);
+  return found == connection_by_id_.end() ? nullptr : found->second;
 }
+
+Membership::Machine::Member* Membership::Machine::find_member(const NodeId& id) const { return member_by_id_.find(id); }
 
 Membership::Machine::Target* Membership::Machine::find_target(TargetId id) {
   const auto found = targets_.find(id);
@@ -311,8 +315,9 @@ void Membership::Machine::check_invariants() const {
   size_t unproven = 0;
   size_t dialing = 0;
   size_t connected = 0;
+  NOEX_CHECK(connection_by_id_.size() == connections_.size());
   for (const auto& [id, connection] : connections_) {
-    NOEX_CHECK(id == connection.id);
+    NOEX_CHECK(id == connection.id && connection_by_id_.at(id) == &connection);
     if (connection.state == ConnectionState::Unidentified && !connection.outbound) ++unidentified;
     if (is_unproven(connection, connection.state)) ++unproven;
     if (connection.state == ConnectionState::Dialing) ++dialing;
@@ -329,7 +334,7 @@ void Membership::Machine::check_invariants() const {
   NOEX_CHECK(member_by_id_.size() == members_.size() && member_by_serial_.size() == members_.size());
   for (const auto& [id, member] : members_) {
     NOEX_CHECK(id == member.id && id != self_.id);
-    NOEX_CHECK(member_by_serial_.at(member.serial) == &member && member_by_id_.at(id.text()) == &member);
+    NOEX_CHECK(member_by_serial_.at(member.serial) == &member && member_by_id_.find(id) == &member);
     if (member.status == NodeStatus::Connected) {
       ++connected;
       NOEX_CHECK(member.ever_up);
