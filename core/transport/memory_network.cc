@@ -22,9 +22,26 @@ MemoryNetwork::~MemoryNetwork() = default;
 
 // ------------------------------------------------------------------------------------------------ time
 
-void MemoryNetwork::schedule(Instant when, std::function<void()> action, int rank) {
-  queue_.push_back(Item{std::max(when, now_), rank, next_sequence_++, std::move(action)});
+void MemoryNetwork::enqueue(Instant when, int rank, uint64_t what) {
+  constexpr int kRankShift = 62;
+  const uint64_t order = static_cast<uint64_t>(rank) << kRankShift | next_sequence_++;
+  queue_.push_back(Item{std::max(when, now_), order, what});
   std::push_heap(queue_.begin(), queue_.end());
+}
+
+void MemoryNetwork::schedule(Instant when, std::function<void()> action, int rank) {
+  if (free_actions_.empty()) {
+    free_actions_.push_back(actions_.size());
+    actions_.emplace_back();
+  }
+  const size_t place = free_actions_.back();
+  free_actions_.pop_back();
+  actions_[place] = std::move(action);
+  enqueue(when, rank, 2 * place);
+}
+
+void MemoryNetwork::schedule_flow(Instant when, StreamId id, int end) {
+  enqueue(when, 0, 4 * id + 2 * static_cast<uint64_t>(end) + 1);
 }
 
 void MemoryNetwork::at(Instant when, std::function<void()> action) { schedule(when, std::move(action)); }
@@ -35,11 +52,17 @@ bool MemoryNetwork::run_next(Instant limit) {
     return false;
   }
   std::pop_heap(queue_.begin(), queue_.end());
-  const Item item = std::move(queue_.back());
+  const Item item = queue_.back();
   queue_.pop_back();
   now_ = item.at;
   ++handled_;
-  item.action();
+  if (item.what % 2 == 1) {
+    flow_due(item.what / 4, static_cast<int>(item.what / 2 % 2));
+    return true;
+  }
+  const std::function<void()> action = std::exchange(actions_[item.what / 2], nullptr);
+  free_actions_.push_back(item.what / 2);
+  action();
   return true;
 }
 
@@ -181,7 +204,7 @@ void MemoryNetwork::resolve(ProcessId id, uint64_t query, std::string_view host)
   Notice notice;
   notice.kind = NoticeKind::Resolved;
   notice.query = query;
-  if (answer.addresses.empty()) notice.text = answer.reason;
+  if (answer.addresses.empty()) notice.reason = answer.reason;
   notice.addresses = std::move(answer.addresses);
   schedule(now_ + answer.delay, [this, id, notice] { notify(id, notice); });
 }
@@ -295,7 +318,7 @@ void MemoryNetwork::end_process(Process& self, bool silently) {
         mine.out.pending.clear();
         mine.out.pending_bytes = 0;
         // What the network itself says of a stream that it broke does not depend on this host.
-        std::erase_if(mine.out.wire, [](const Segment& segment) {
+        mine.out.wire.remove_if([](const Segment& segment) {
           return segment.kind != SegmentKind::Reset || segment.cause != StreamEndCause::NetworkBroke;
         });
         mine.out.ended = true;

@@ -6,6 +6,7 @@
 // byte (`trace_hash`). The simulator in tests/sim runs whole clusters on it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -16,6 +17,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -153,19 +155,59 @@ class MemoryNetwork {
  private:
   friend class MemoryTransport;
 
+  // A queue that takes memory for what is in it, and has one block of it: a deque takes half a kilobyte for nothing,
+  // and a thousand nodes in full mesh have two million queues.
+  template <typename T>
+  class Queue {
+   public:
+    [[nodiscard]] bool empty() const { return first_ == items_.size(); }
+    [[nodiscard]] T& front() { return items_[first_]; }
+    [[nodiscard]] const T& back() const { return items_.back(); }
+    void push_back(T item) { items_.push_back(std::move(item)); }
+    void pop_front() {
+      items_[first_++] = T();
+      if (empty()) return clear();
+      if (2 * first_ < items_.size()) return;
+      items_.erase(items_.begin(), items_.begin() + static_cast<ptrdiff_t>(first_));
+      first_ = 0;
+    }
+    void clear() {
+      items_.clear();
+      first_ = 0;
+    }
+    [[nodiscard]] auto begin() { return items_.begin() + static_cast<ptrdiff_t>(first_); }
+    [[nodiscard]] auto end() { return items_.end(); }
+    template <typename Condition>
+    void remove_if(Condition condition) {
+      items_.erase(std::remove_if(begin(), end(), condition), end());
+    }
+
+   private:
+    std::vector<T> items_;
+    size_t first_ = 0;
+  };
+
+  // What a segment carries: mostly one whole frame, which its other receivers then share, else a copy of some part.
+  struct Carried {
+    SharedBytes frame;
+    std::string part;
+    [[nodiscard]] std::string_view view() const { return frame != nullptr ? std::string_view(*frame) : part; }
+    [[nodiscard]] size_t size() const { return view().size(); }
+  };
+
   enum class SegmentKind : uint8_t { Established, Data, Fin, Reset };
   struct Segment {
     SegmentKind kind = SegmentKind::Data;
     Instant due;
-    std::string bytes;
+    Carried bytes;
     StreamEndCause cause = StreamEndCause::PeerClosed;
   };
   // One direction of a stream.
   struct Flow {
-    std::deque<SharedBytes> pending;  // written, not yet taken by the kernel
-    size_t pending_offset = 0;        // into the first of them
+    Queue<SharedBytes> pending;  // written, not yet taken by the kernel
+    size_t pending_offset = 0;   // into the first of them
     size_t pending_bytes = 0;
-    std::deque<Segment> wire;
+    Queue<Segment> wire;
     size_t in_flight = 0;  // bytes on the wire or unread at the other end
     Instant last_due;
     bool scheduled = false;
@@ -200,7 +242,8 @@ class MemoryNetwork {
     StreamId stream = 0;
     int end = 0;
     uint64_t query = 0;
-    std::string text;  // bytes or reason
+    Carried bytes;
+    std::string reason;
     std::vector<IpAddress> addresses;
     StreamEnd stream_end = StreamEnd::EndOfStream;
     StreamEndCause cause = StreamEndCause::PeerClosed;
@@ -234,15 +277,13 @@ class MemoryNetwork {
     uint16_t next_port = 32768;
     std::vector<ProcessId> listening;
   };
+  // Something that is due: small, since very many are at once.
   struct Item {
     Instant at;
-    int rank = 0;  // timers come after all else that is due at the same instant
-    uint64_t sequence = 0;
-    std::function<void()> action;
+    uint64_t order = 0;  // among those due at the same instant: rank, then sequence
+    uint64_t what = 0;   // odd: the flow of an end of a stream; even: one of `actions_`
     friend bool operator<(const Item& a, const Item& b) {  // the heap's top is the earliest
-      if (a.at != b.at) return a.at > b.at;
-      if (a.rank != b.rank) return a.rank > b.rank;
-      return a.sequence > b.sequence;
+      return a.at != b.at ? a.at > b.at : a.order > b.order;
     }
   };
 
@@ -259,6 +300,8 @@ class MemoryNetwork {
   void set_handler(ProcessId process, TransportHandler* handler);
 
   void schedule(Instant when, std::function<void()> action, int rank = 0);
+  void schedule_flow(Instant when, StreamId id, int end);
+  void enqueue(Instant when, int rank, uint64_t what);
   [[nodiscard]] Process& process(ProcessId id);
   [[nodiscard]] Stream* stream(StreamId id);
   [[nodiscard]] Duration latency(HostId from, HostId to);
@@ -272,7 +315,7 @@ class MemoryNetwork {
   void fail_dial(StreamId id, std::string reason);
 
   void pump(Stream& stream, int end);
-  void put_on_wire(Stream& stream, int end, SegmentKind kind, std::string bytes, StreamEndCause cause);
+  void put_on_wire(Stream& stream, int end, SegmentKind kind, Carried bytes, StreamEndCause cause);
   void arm_flow(Stream& stream, int end);
   void flow_due(StreamId id, int end);
   void segment_arrived(Stream& stream, int to, Segment segment);
@@ -297,6 +340,8 @@ class MemoryNetwork {
   Rng rng_;
   Instant now_;
   std::vector<Item> queue_;
+  std::vector<std::function<void()>> actions_;
+  std::vector<size_t> free_actions_;
   uint64_t next_sequence_ = 1;
   uint64_t handled_ = 0;
   std::vector<Host> hosts_;

@@ -133,7 +133,7 @@ void MemoryNetwork::fail_dial(StreamId id, std::string reason) {
   notice.kind = NoticeKind::DialFailed;
   notice.stream = id;
   notice.end = 0;
-  notice.text = std::move(reason);
+  notice.reason = std::move(reason);
   notify(dialed->ends[0].process, std::move(notice));
 }
 
@@ -223,11 +223,17 @@ void MemoryNetwork::pump(Stream& stream, int end) {
     if (rng_.chance(settings_.segment_chance)) {
       size_max = 1 + rng_.below(std::min<size_t>(size_max, rng_.chance(0.5) ? 8 : 700));
     }
-    std::string bytes;
-    while (flow.pending_bytes > 0 && bytes.size() < size_max) {
+    Carried bytes;
+    if (flow.pending_offset == 0 && flow.pending.front()->size() == flow.pending_bytes &&
+        flow.pending_bytes <= size_max) {
+      bytes.frame = std::move(flow.pending.front());
+      flow.pending.pop_front();
+      flow.pending_bytes = 0;
+    }
+    while (flow.pending_bytes > 0 && bytes.part.size() < size_max) {
       const std::string& first = *flow.pending.front();
-      const size_t size = std::min(first.size() - flow.pending_offset, size_max - bytes.size());
-      bytes.append(first, flow.pending_offset, size);
+      const size_t size = std::min(first.size() - flow.pending_offset, size_max - bytes.part.size());
+      bytes.part.append(first, flow.pending_offset, size);
       flow.pending_offset += size;
       flow.pending_bytes -= size;
       if (flow.pending_offset == first.size()) {
@@ -244,7 +250,7 @@ void MemoryNetwork::pump(Stream& stream, int end) {
   }
 }
 
-void MemoryNetwork::put_on_wire(Stream& stream, int end, SegmentKind kind, std::string bytes, StreamEndCause cause) {
+void MemoryNetwork::put_on_wire(Stream& stream, int end, SegmentKind kind, Carried bytes, StreamEndCause cause) {
   Flow& flow = stream.ends[end].out;
   const Instant due = std::max(flow.last_due, now_ + latency(stream.hosts[end], stream.hosts[1 - end]));
   flow.last_due = due;
@@ -256,7 +262,7 @@ void MemoryNetwork::arm_flow(Stream& stream, int end) {
   Flow& flow = stream.ends[end].out;
   if (flow.scheduled || flow.stalled || flow.wire.empty()) return;
   flow.scheduled = true;
-  schedule(flow.wire.front().due, [this, id = stream.id, end] { flow_due(id, end); });
+  schedule_flow(flow.wire.front().due, stream.id, end);
 }
 
 void MemoryNetwork::flow_due(StreamId id, int end) {
@@ -306,9 +312,9 @@ void MemoryNetwork::segment_arrived(Stream& stream, int to, Segment segment) {
       notice.kind = NoticeKind::Accepted;
       break;
     case SegmentKind::Data:
-      if (on_arrival) on_arrival(receiver.process, stream.ends[1 - to].process, stream.id, to, segment.bytes);
+      if (on_arrival) on_arrival(receiver.process, stream.ends[1 - to].process, stream.id, to, segment.bytes.view());
       notice.kind = NoticeKind::Received;
-      notice.text = std::move(segment.bytes);
+      notice.bytes = std::move(segment.bytes);
       break;
     case SegmentKind::Fin:
       notice.kind = NoticeKind::Closed;
@@ -388,8 +394,8 @@ void MemoryNetwork::kick_flows() {
 
 void MemoryNetwork::dispatch(Process& to, Notice& notice) {
   if (notice.kind == NoticeKind::Resolved) {
-    trace(3, to.id, notice.query, notice.text);
-    return to.handler->on_resolved(notice.query, notice.addresses, notice.text);
+    trace(3, to.id, notice.query, notice.reason);
+    return to.handler->on_resolved(notice.query, notice.addresses, notice.reason);
   }
   Stream* const current = stream(notice.stream);
   if (current == nullptr) return;
@@ -397,7 +403,7 @@ void MemoryNetwork::dispatch(Process& to, Notice& notice) {
   if (notice.kind == NoticeKind::Received) {
     // Read by the process, or by nobody any more: either way the window opens.
     Flow& source = current->ends[1 - notice.end].out;
-    source.in_flight -= notice.text.size();
+    source.in_flight -= notice.bytes.size();
     if (source.pending_bytes > 0) pump(*current, 1 - notice.end);
   }
   if (!end.open) return;  // closed by the process before it could be told
@@ -420,14 +426,14 @@ void MemoryNetwork::dispatch(Process& to, Notice& notice) {
       trace(5, to.id, connection);
       return to.handler->on_connected(connection, is_local);
     case NoticeKind::DialFailed:
-      trace(6, to.id, connection, notice.text);
+      trace(6, to.id, connection, notice.reason);
       release_end(*current, notice.end);
       forget_if_done(notice.stream);
-      return to.handler->on_dial_failed(connection, notice.text);
+      return to.handler->on_dial_failed(connection, notice.reason);
     case NoticeKind::Received:
-      trace(7, to.id, connection, notice.text);
-      to.counters.bytes_read += notice.text.size();
-      return to.handler->on_received(connection, as_byte_view(notice.text));
+      trace(7, to.id, connection, notice.bytes.view());
+      to.counters.bytes_read += notice.bytes.size();
+      return to.handler->on_received(connection, as_byte_view(notice.bytes.view()));
     case NoticeKind::Closed: {
       trace(8, to.id, connection, {});
       release_end(*current, notice.end);

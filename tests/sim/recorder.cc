@@ -10,12 +10,11 @@ namespace {
 // small cluster need a few dozen.
 constexpr int kWakesPerSecondMax = 2000;
 
-bool is_proven(uint64_t connection, const FrameCounter& heard) {
-  const bool dialled = connection % 2 == 1;
-  return heard.frames() > (dialled ? 0u : 1u);
-}
+bool is_dialled(uint64_t connection) { return connection % 2 == 1; }
 
 }  // namespace
+
+bool is_proven(bool dialled, const FrameCounter& heard) { return heard.frames() > (dialled ? 0u : 1u); }
 
 Recorder::Recorder(MemoryNetwork& network, MemoryTransport& below, std::function<void(std::string)> fail,
                    std::function<void()> after_callback)
@@ -23,16 +22,17 @@ Recorder::Recorder(MemoryNetwork& network, MemoryTransport& below, std::function
   below_.set_handler(this);
 }
 
-std::optional<Instant> Recorder::last_frame_from(ProcessId peer) const {
-  const auto found = last_frame_.find(peer);
-  if (found == last_frame_.end()) return std::nullopt;
-  return found->second;
-}
+std::optional<Instant> Recorder::last_frame_from(ProcessId peer) const { return heard_of(peer).last; }
 
 std::optional<Instant> Recorder::last_deliverable_frame_from(ProcessId peer) const {
-  const auto found = last_deliverable_frame_.find(peer);
-  if (found == last_deliverable_frame_.end()) return std::nullopt;
-  return found->second;
+  return heard_of(peer).last_deliverable;
+}
+
+std::optional<Instant> Recorder::first_frame_from(ProcessId peer) const { return heard_of(peer).first; }
+
+Recorder::Heard& Recorder::heard(ProcessId peer) {
+  if (peer >= heard_.size()) heard_.resize(peer + 1);
+  return heard_[peer];
 }
 
 bool Recorder::lost_connection_to(ProcessId peer, Instant since) const {
@@ -60,12 +60,6 @@ std::optional<Instant> Recorder::last_close_by(ProcessId peer) const {
   return last_loss_.at(peer);
 }
 
-std::optional<Instant> Recorder::first_frame_from(ProcessId peer) const {
-  const auto found = first_frame_.find(peer);
-  if (found == first_frame_.end()) return std::nullopt;
-  return found->second;
-}
-
 bool Recorder::has_dialled(const Endpoint& endpoint, Instant since) const {
   const auto last = last_dial_.find(endpoint);
   if (last != last_dial_.end() && last->second >= since) return true;
@@ -74,17 +68,11 @@ bool Recorder::has_dialled(const Endpoint& endpoint, Instant since) const {
   });
 }
 
-void Recorder::note_arrival(ProcessId peer, StreamId stream, int end, std::string_view bytes) {
-  FrameCounter& counter = arriving_[{stream, end}];
-  const uint64_t parity = end == 0 ? 1 : 0;  // as the numbers of connections have it: dialled ones are odd
-  if (counter.feed(bytes) > 0 && is_proven(parity, counter)) last_deliverable_frame_[peer] = network_.now();
-}
-
 bool Recorder::has_proven_connection_to(ProcessId peer, Instant since) const {
   return std::any_of(connections_.begin(), connections_.end(), [&](const auto& entry) {
     const Connection& connection = entry.second;
     return connection.peer == peer && connection.state == State::Open && connection.heard_at >= since &&
-           is_proven(entry.first, connection.heard);
+           is_proven(is_dialled(entry.first), connection.heard);
   });
 }
 
@@ -144,7 +132,7 @@ void Recorder::close(uint64_t connection, StreamClose how) {
       fail("shuts down connection " + std::to_string(connection) + ", which is not open");
     closed.state = State::HalfClosed;
   } else {
-    if (closed.peer && is_proven(connection, closed.heard)) just_closed_.insert(*closed.peer);
+    if (closed.peer && is_proven(is_dialled(connection), closed.heard)) just_closed_.insert(*closed.peer);
     erase(found);
   }
   below_.close(connection, how);
@@ -190,9 +178,11 @@ void Recorder::on_received(uint64_t connection, ByteView bytes) {
   if (found == connections_.end()) return fail("the network delivered on a connection that is gone");
   Connection& read = found->second;
   if (read.heard.feed(as_text(bytes)) > 0 && read.peer) {
-    read.heard_at = last_frame_[*read.peer] = network_.now();
-    first_frame_.try_emplace(*read.peer, network_.now());
-    if (is_proven(connection, read.heard)) last_deliverable_frame_[*read.peer] = network_.now();
+    Heard& peer = heard(*read.peer);
+    read.heard_at = network_.now();
+    peer.last = network_.now();
+    if (!peer.first) peer.first = network_.now();
+    if (is_proven(is_dialled(connection), read.heard)) peer.last_deliverable = network_.now();
   }
   handler_->on_received(connection, bytes);
   end_callback();
@@ -238,17 +228,17 @@ size_t FrameCounter::feed(std::string_view bytes) {
   const size_t before = frames_;
   while (!bytes.empty()) {
     if (frame_left_ > 0) {
-      const size_t taken = std::min(frame_left_, bytes.size());
-      frame_left_ -= taken;
+      const size_t taken = std::min<size_t>(frame_left_, bytes.size());
+      frame_left_ -= static_cast<uint32_t>(taken);
       bytes.remove_prefix(taken);
       if (frame_left_ == 0) ++frames_;
       continue;
     }
-    prefix_ += bytes.front();
+    length_ = length_ << 8 | static_cast<uint8_t>(bytes.front());
     bytes.remove_prefix(1);
-    if (prefix_.size() < 4) continue;
-    for (const char byte : prefix_) frame_left_ = frame_left_ << 8 | static_cast<uint8_t>(byte);
-    prefix_.clear();
+    if (++length_bytes_ < 4) continue;
+    frame_left_ = std::exchange(length_, 0);
+    length_bytes_ = 0;
   }
   return frames_ - before;
 }

@@ -27,10 +27,15 @@ class FrameCounter {
   [[nodiscard]] size_t frames() const { return frames_; }
 
  private:
-  size_t frame_left_ = 0;
   size_t frames_ = 0;
-  std::string prefix_;  // an incomplete length
+  uint32_t frame_left_ = 0;
+  uint32_t length_ = 0;  // of the next frame, as far as it is known
+  uint32_t length_bytes_ = 0;
 };
+
+// Whether frames on a connection that was dialled (or accepted) say that their sender lives: until a dialler has
+// echoed, its words prove nothing.
+[[nodiscard]] bool is_proven(bool dialled, const FrameCounter& heard);
 
 class Recorder final : public Transport, public TransportHandler {
  public:
@@ -63,7 +68,8 @@ class Recorder final : public Transport, public TransportHandler {
   // When the end of a stream from it was read last: a sign of life as good as a frame.
   [[nodiscard]] std::optional<Instant> last_fin_from(ProcessId peer) const;
   void note_stream_end(ProcessId peer, StreamEndCause cause);
-  void note_arrival(ProcessId peer, StreamId stream, int end, std::string_view bytes);
+  // A whole frame that reached this machine proves that `peer` lives.
+  void note_deliverable(ProcessId peer) { heard(peer).last_deliverable = network_.now(); }
   std::function<void(const Endpoint& endpoint)> on_dial;
   // Looks at each frame that the node writes, once however many receivers it has.
   std::function<void(std::string_view frame)> on_frame;
@@ -115,12 +121,16 @@ class Recorder final : public Transport, public TransportHandler {
   std::set<uint64_t> queries_;
   std::multiset<Endpoint> dialing_;
   std::unordered_map<ProcessId, size_t> open_to_;  // how many connections
-  std::unordered_map<ProcessId, Instant> last_frame_;
-  std::unordered_map<ProcessId, Instant> last_deliverable_frame_;
-  std::map<std::pair<StreamId, int>, FrameCounter> arriving_;
+  struct Heard {
+    std::optional<Instant> first;
+    std::optional<Instant> last;
+    std::optional<Instant> last_deliverable;
+  };
+  [[nodiscard]] Heard& heard(ProcessId peer);
+  [[nodiscard]] Heard heard_of(ProcessId peer) const { return peer < heard_.size() ? heard_[peer] : Heard{}; }
+  std::vector<Heard> heard_;  // by process: their numbers are dense
   std::set<ProcessId> just_closed_;
   SharedBytes last_written_;
-  std::unordered_map<ProcessId, Instant> first_frame_;
   std::unordered_map<ProcessId, Instant> last_loss_;
   std::set<ProcessId> closed_by_peer_;
   std::unordered_map<ProcessId, Instant> last_fin_;

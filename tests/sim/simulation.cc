@@ -11,20 +11,25 @@ namespace {
 constexpr Duration kAuditInterval = Duration::milliseconds(250);
 constexpr Duration kFlushMax = Duration::milliseconds(1000);
 constexpr size_t kFailuresMax = 20;
+// Each beat is verified and read once, not by each of its receivers: more than are under way at a time.
+constexpr size_t kFramesRemembered = 4096;
 
 }  // namespace
 
-Simulation::Simulation(uint64_t seed, const NetworkSettings& settings) : rng_(seed), network_(rng_.next(), settings) {
+Simulation::Simulation(uint64_t seed, const NetworkSettings& settings)
+    : rng_(seed), network_(rng_.next(), settings), buffers_(kFramesRemembered) {
   network_.on_log = [this](const std::string& line) {
     if (keep_timeline) note(with_names(line), "network");
   };
   network_.on_arrival = [this](ProcessId to, ProcessId from, StreamId stream, int end, std::string_view bytes) {
-    const auto found = recorders_.find(to);
-    if (found != recorders_.end()) found->second->note_arrival(from, stream, end, bytes);
+    const size_t place = 2 * stream + static_cast<size_t>(end);
+    if (place >= arriving_.size()) arriving_.resize(2 * place);
+    FrameCounter& counter = arriving_[place];
+    if (counter.feed(bytes) == 0 || !is_proven(end == 0, counter)) return;
+    if (Recorder* const receiver = recorder_of(to)) receiver->note_deliverable(from);
   };
   network_.on_stream_end = [this](ProcessId process, uint64_t, ProcessId peer, StreamEndCause cause) {
-    const auto found = recorders_.find(process);
-    if (found != recorders_.end()) found->second->note_stream_end(peer, cause);
+    if (Recorder* const told = recorder_of(process)) told->note_stream_end(peer, cause);
   };
   network_.at(Instant() + kAuditInterval, [this] { audit(); });
 }
@@ -121,6 +126,7 @@ void Simulation::start(size_t index) {
   run.traffic_since = now.mono;
   take_event(self, spec.event_pace);
   run.witness->set_recorder(run.recorder.get());
+  if (run.life.process >= recorders_.size()) recorders_.resize(run.life.process + 1);
   recorders_[run.life.process] = run.recorder.get();
   note("starts", node.id.text());
   const Result<uint16_t> port = run.recorder->listen(plain.host, spec.port);
@@ -130,8 +136,8 @@ void Simulation::start(size_t index) {
   about.id = node.id;
   about.incarnation = run.life.incarnation;
   about.nonce = [rng = std::make_shared<Rng>(rng_.next())] { return Nonce{rng->next(), rng->next()}; };
-  run.driver =
-      std::make_unique<Driver>(*config, about, Rng(rng_.next()), MembershipLimits{}, *run.recorder, *run.witness);
+  run.driver = std::make_unique<Driver>(*config, about, Rng(rng_.next()), MembershipLimits{}, *run.recorder,
+                                        *run.witness, &buffers_);
   run.recorder->set_handler(run.driver.get());
   run.driver->start();
   run.witness->check_view();
@@ -164,7 +170,7 @@ void Simulation::end_run(size_t index) {
   Run& run = *node.runs.back();
   if (!run.life.ended.is_never()) return;
   run.life.ended = network_.now();
-  recorders_.erase(run.life.process);
+  recorders_[run.life.process] = nullptr;
   run.driver.reset();
   run.transport.reset();
   node.stopping = false;
@@ -371,8 +377,8 @@ const Life* Simulation::find_life(const NodeId& id, Incarnation incarnation) con
 }
 
 bool Simulation::believes_connected(const Life& peer, ProcessId process) const {
-  const auto found = recorders_.find(peer.process);
-  return found != recorders_.end() && found->second->has_proven_connection_to(process, Instant());
+  const Recorder* const its = recorder_of(peer.process);
+  return its != nullptr && its->has_proven_connection_to(process, Instant());
 }
 
 bool Simulation::has_rival(const Life& life) const {

@@ -144,10 +144,16 @@ class Simulation final : public Truth {
 
   Rng rng_;
   MemoryNetwork network_;
+  DriverBuffers buffers_;  // of all nodes
   std::vector<Node> nodes_;
   std::unordered_multimap<NodeId, size_t> nodes_by_id_;
   size_t audited_ = 0;  // whose turn it is
-  std::map<ProcessId, Recorder*> recorders_;
+  // nullptr: not a node of ours, or not any more.
+  [[nodiscard]] Recorder* recorder_of(ProcessId process) const {
+    return process < recorders_.size() ? recorders_[process] : nullptr;
+  }
+  std::vector<Recorder*> recorders_;        // by process
+  std::vector<FrameCounter> arriving_;      // by stream and end
   std::vector<const Life*> foreign_lives_;  // models of the reference
   std::vector<std::string> failures_;
   std::vector<std::string> timeline_;
