@@ -1,5 +1,6 @@
 #include "model/node_id.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <optional>
@@ -12,6 +13,7 @@ namespace noex {
 namespace {
 
 constexpr size_t kNameMax = 64;
+constexpr size_t kUsualTextMax = 47;
 constexpr size_t kTextMax = kNameMax + 1 + 255 + 1 + 5;
 
 Error invalid(std::string_view value, const std::string& reason) {
@@ -123,6 +125,8 @@ Result<NodeId> NodeId::create(std::string_view name, std::string_view host, int6
 
 bool NodeId::assign(std::string_view text) {
   if (const std::optional<Parts> parts = parts_of_canonical(text)) {
+    // Room for longer ones at once: what is read into one place again and again soon takes no more memory.
+    if (text_.capacity() < text.size()) text_.reserve(std::max(text.size(), kUsualTextMax));
     text_.assign(text);
     name_size_ = parts->name_size;
     port_ = parts->port;
