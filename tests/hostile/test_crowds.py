@@ -101,8 +101,9 @@ def test_thousands_who_say_nothing_and_hundreds_who_prove_nothing(siege: Siege) 
             for crowd in crowds:
                 close_all(crowd)
     said = " ".join(event["message"] for event in siege.victims["cli"].since(0, "log"))
-    for what in ("connections that have not", "did not identify itself in time"):
-        assert what in said
+    # Lines of a kind are told once in a while: which of the two crowds the first one is about, the machine decides.
+    assert "connections that have not" in said or "others came just before it" in said
+    assert "did not identify itself in time" in said
 
 
 def test_crowds_that_come_and_go(siege: Siege) -> None:
