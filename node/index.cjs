@@ -3,8 +3,10 @@
 
 const native = require('./lib/native.cjs');
 const errors = require('./lib/errors.cjs');
+const { createNodeFactories } = require('./lib/node-info.cjs');
 
 native.setErrorFactory(errors.makeError);
+native.setNodeFactories(...createNodeFactories(native.nodeStatuses));
 
 const { ClusterNode } = require('./lib/cluster-node.cjs');
 const { NodeId, isNodeId } = require('./lib/node-id.cjs');

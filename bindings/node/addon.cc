@@ -81,6 +81,21 @@ void set_error_factory(const Napi::CallbackInfo& info) {
   info.Env().GetInstanceData<Instance>()->make_error = Napi::Persistent(info[0].As<Napi::Function>());
 }
 
+void set_node_factories(const Napi::CallbackInfo& info) {
+  auto* instance = info.Env().GetInstanceData<Instance>();
+  instance->make_nodes = Napi::Persistent(info[0].As<Napi::Function>());
+  instance->renew_nodes = Napi::Persistent(info[1].As<Napi::Function>());
+}
+
+// The names of the states of a node, by their numbers.
+Napi::Array node_statuses(Napi::Env env) {
+  Napi::Array names = Napi::Array::New(env);
+  for (const int32_t status : {NOEX_NODE_CONNECTING, NOEX_NODE_CONNECTED, NOEX_NODE_DISCONNECTED}) {
+    names.Set(static_cast<uint32_t>(status), Napi::String::New(env, noex_node_status_name(status)));
+  }
+  return names;
+}
+
 Napi::Object defaults(Napi::Env env) {
   noex_config config;
   noex_config_init(&config, sizeof config);
@@ -106,6 +121,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("version", Napi::String::New(env, noex_version()));
   exports.Set("defaults", defaults(env));
   exports.Set("setErrorFactory", Napi::Function::New<set_error_factory>(env, "setErrorFactory"));
+  exports.Set("setNodeFactories", Napi::Function::New<set_node_factories>(env, "setNodeFactories"));
+  exports.Set("nodeStatuses", node_statuses(env));
   exports.Set("parseNodeId", Napi::Function::New<parse_node_id>(env, "parseNodeId"));
   exports.Set("isNodeId", Napi::Function::New<is_node_id>(env, "isNodeId"));
   exports.Set("canonicalNodeId", Napi::Function::New<canonical_node_id>(env, "canonicalNodeId"));

@@ -1,36 +1,89 @@
 #include "convert.h"
 
-#include <cstdio>
+#include <algorithm>
 #include <utility>
 
 namespace noex_js {
 namespace {
 
-// Counters and times stay far below 2^53, so a number loses nothing.
-Napi::Number number(Napi::Env env, int64_t value) { return Napi::Number::New(env, static_cast<double>(value)); }
+// Counters stay far below 2^53, so a number loses nothing.
 Napi::Number number(Napi::Env env, uint64_t value) { return Napi::Number::New(env, static_cast<double>(value)); }
 
-// An incarnation has 64 bits and is only ever compared: a string of 16 hexadecimal digits, undefined while it is not
-// known.
-Napi::Value incarnation_to_js(Napi::Env env, uint64_t incarnation) {
-  if (incarnation == 0) return env.Undefined();
-  char text[17];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(incarnation));
-  return Napi::String::New(env, text, 16);
+// Nodes as they cross to JavaScript, where the objects are made: the numbers in one array, the texts in one string.
+class NodePieces {
+ public:
+  NodePieces(Napi::Env env, size_t count_max) : env_(env), instance_(*env.GetInstanceData<Instance>()) {
+    if (instance_.make_nodes.IsEmpty()) throw Napi::Error::New(env, "the module is loaded without its package");
+    const size_t size = count_max * kNumbers;
+    if (instance_.numbers.IsEmpty() || instance_.numbers.Value().ElementLength() < size) {
+      instance_.numbers = Napi::Persistent(Napi::Float64Array::New(env, std::max(size, kNumbersMin)));
+    }
+    next_ = instance_.numbers.Value().Data();
+  }
+
+  // Counters and times stay far below 2^53, so a number loses nothing.
+  template <typename Node>
+  void add_numbers(const Node& node, size_t place) {
+    *next_++ = static_cast<double>(place);
+    *next_++ = static_cast<double>(node.port);
+    *next_++ = static_cast<double>(node.status);
+    *next_++ = static_cast<double>(node.process_count);
+    *next_++ = static_cast<double>(node.last_heartbeat_at);
+    *next_++ = static_cast<double>(node.uptime_ms);
+    ++count_;
+  }
+
+  // No id and no host contains the character between them.
+  template <typename Node>
+  void add_texts(const Node& node) {
+    if (!texts_.empty()) texts_ += '\n';
+    texts_ += node.id;
+    texts_ += '\n';
+    texts_ += node.host;
+    texts_ += '\n';
+    if (node.incarnation == 0) return;
+    // It has 64 bits and is only ever compared: 16 hexadecimal digits, nothing while it is not known.
+    char digits[16];
+    for (size_t i = 0; i < sizeof digits; ++i) {
+      digits[i] = "0123456789abcdef"[(node.incarnation >> (60 - 4 * i)) & 0xf];
+    }
+    texts_.append(digits, sizeof digits);
+  }
+
+  [[nodiscard]] size_t count() const { return count_; }
+  [[nodiscard]] Napi::Array make() const { return call(instance_.make_nodes, Napi::String::New(env_, texts_)); }
+  [[nodiscard]] Napi::Array renew(const Napi::Array& former) const { return call(instance_.renew_nodes, former); }
+
+ private:
+  static constexpr size_t kNumbers = 6;
+  static constexpr size_t kNumbersMin = 64 * kNumbers;
+
+  [[nodiscard]] Napi::Array call(const Napi::FunctionReference& function, const Napi::Value& rest) const {
+    return function.Call({Napi::Number::New(env_, static_cast<double>(count_)), instance_.numbers.Value(), rest})
+        .As<Napi::Array>();
+  }
+
+  Napi::Env env_;
+  Instance& instance_;
+  double* next_ = nullptr;
+  size_t count_ = 0;
+  std::string texts_;
+};
+
+template <typename Node>
+Napi::Object make_node(Napi::Env env, const Node& node) {
+  NodePieces pieces(env, 1);
+  pieces.add_numbers(node, 0);
+  pieces.add_texts(node);
+  return pieces.make().Get(uint32_t{0}).As<Napi::Object>();
 }
 
-template <typename Node, typename Id, typename Host>
-Napi::Object make_node(Napi::Env env, const Node& node, const Id& id, const Host& host) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("id", Napi::String::New(env, id));
-  object.Set("host", Napi::String::New(env, host));
-  object.Set("port", Napi::Number::New(env, node.port));
-  object.Set("status", Napi::String::New(env, noex_node_status_name(node.status)));
-  object.Set("processCount", number(env, node.process_count));
-  object.Set("lastHeartbeatAt", number(env, node.last_heartbeat_at));
-  object.Set("uptimeMs", number(env, node.uptime_ms));
-  object.Set("incarnation", incarnation_to_js(env, node.incarnation));
-  return frozen(object);
+// Whether it is the same run of the same node. While both snapshots live, their texts do: one address is one id.
+bool is_same_run(const noex_node& a, const noex_node& b) { return a.id == b.id && a.incarnation == b.incarnation; }
+
+bool is_unchanged(const noex_node& a, const noex_node& b) {
+  return a.last_heartbeat_at == b.last_heartbeat_at && a.uptime_ms == b.uptime_ms && a.status == b.status &&
+         a.process_count == b.process_count;
 }
 
 const char* text_or_empty(const char* text) { return text == nullptr ? "" : text; }
@@ -61,18 +114,31 @@ NodeCopy::NodeCopy(const noex_node& node)
       uptime_ms(node.uptime_ms),
       incarnation(node.incarnation) {}
 
-Napi::Object node_to_js(Napi::Env env, const noex_node& node) { return make_node(env, node, node.id, node.host); }
-Napi::Object node_to_js(Napi::Env env, const NodeCopy& node) { return make_node(env, node, node.id, node.host); }
+Napi::Object node_to_js(Napi::Env env, const noex_node& node) { return make_node(env, node); }
+Napi::Object node_to_js(Napi::Env env, const NodeCopy& node) { return make_node(env, node); }
 
 Napi::Array nodes_to_js(Napi::Env env, const noex_nodes* nodes) {
   const size_t count = noex_nodes_count(nodes);
-  Napi::Array array = Napi::Array::New(env, count);
+  NodePieces pieces(env, count);
   for (size_t i = 0; i < count; ++i) {
-    const Napi::HandleScope scope(env);
-    array.Set(static_cast<uint32_t>(i), node_to_js(env, *noex_nodes_at(nodes, i)));
+    pieces.add_numbers(*noex_nodes_at(nodes, i), i);
+    pieces.add_texts(*noex_nodes_at(nodes, i));
   }
-  static_cast<void>(frozen(array));
-  return array;
+  return pieces.make();
+}
+
+Napi::Array nodes_to_js(Napi::Env env, const noex_nodes* nodes, const noex_nodes* former,
+                        const Napi::Array& former_list) {
+  const size_t count = noex_nodes_count(nodes);
+  if (noex_nodes_count(former) != count) return nodes_to_js(env, nodes);
+  NodePieces pieces(env, count);
+  for (size_t i = 0; i < count; ++i) {
+    const noex_node& now = *noex_nodes_at(nodes, i);
+    const noex_node& before = *noex_nodes_at(former, i);
+    if (!is_same_run(now, before)) return nodes_to_js(env, nodes);
+    if (!is_unchanged(now, before)) pieces.add_numbers(now, i);
+  }
+  return pieces.count() == 0 ? former_list : pieces.renew(former_list);
 }
 
 Napi::Object stats_to_js(Napi::Env env, const noex_stats_snapshot* stats) {

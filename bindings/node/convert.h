@@ -14,8 +14,11 @@ namespace noex_js {
 // What belongs to one load of the module in one JavaScript environment: the main thread and every worker has its own,
 // and so has a second copy of the package. Nothing is shared between them, hence no globals in this binding.
 struct Instance {
-  Napi::FunctionReference
-      make_error;  // (statusName, details) => Error; set by the package, so that errors are of its classes
+  // Set by the package: so errors are of its classes, and objects are made where that is quick.
+  Napi::FunctionReference make_error;           // (statusName, details) => Error
+  Napi::FunctionReference make_nodes;           // (count, numbers, texts) => a frozen array; see node/lib/node-info.cjs
+  Napi::FunctionReference renew_nodes;          // (count, numbers, former) => a frozen array
+  Napi::Reference<Napi::Float64Array> numbers;  // what they are given; used again, for making one takes long
 };
 
 // A noex_error that outlives its event or the thread's next call.
@@ -54,6 +57,10 @@ struct NodeCopy {
 
 // A frozen array of frozen NodeInfo.
 [[nodiscard]] Napi::Array nodes_to_js(Napi::Env env, const noex_nodes* nodes);
+// The same, of a later snapshot of the same cluster than `former` is, which `former_list` was made of. Nodes of which
+// nothing has changed are the same objects.
+[[nodiscard]] Napi::Array nodes_to_js(Napi::Env env, const noex_nodes* nodes, const noex_nodes* former,
+                                      const Napi::Array& former_list);
 
 // A plain object with the totals, the refusals by kind, and one entry by connection.
 [[nodiscard]] Napi::Object stats_to_js(Napi::Env env, const noex_stats_snapshot* stats);

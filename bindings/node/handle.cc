@@ -174,13 +174,16 @@ void Handle::refresh_nodes(Napi::Env env) {
   uint64_t version = 0;
   throw_if_failed(env, noex_cluster_nodes_version(cluster_, &version));
   if (snapshot_ != nullptr && version == version_) return;
-  noex_nodes* nodes = nullptr;
-  throw_if_failed(env, noex_cluster_nodes(cluster_, &nodes));
+  noex_nodes* fetched = nullptr;
+  throw_if_failed(env, noex_cluster_nodes(cluster_, &fetched));
+  std::unique_ptr<noex_nodes, decltype(&noex_nodes_free)> nodes(fetched, &noex_nodes_free);
+  const Napi::Array list =
+      snapshot_ == nullptr ? nodes_to_js(env, nodes.get()) : nodes_to_js(env, nodes.get(), snapshot_, nodes_.Value());
   forget_nodes();
-  snapshot_ = nodes;
+  snapshot_ = nodes.release();
   // Taken before the list: if that is newer, it is only fetched once more.
   version_ = version;
-  nodes_ = Napi::Persistent(nodes_to_js(env, nodes));
+  nodes_ = Napi::Persistent(list);
 }
 
 void Handle::forget_nodes() {
