@@ -37,14 +37,18 @@ def of_c(bench: Bench, processes: Processes, seed: str, expect: int) -> None:
 
 
 def of_node(bench: Bench, processes: Processes, seed: str, expect: int) -> None:
-    times = said(processes.start(javascript("calls.mjs", seed, str(expect), str(bench.times(1500, 20))), "node"))
-    micro = {kind: [time / 1000 for time in some] for kind, some in times.items()}
-    changed = bench.median("Node: getNodes() after a change", micro["changed"], "us")
-    frozen = bench.median("Node: the same list, built in JavaScript", micro["frozen"], "us")
-    plain = bench.median("Node: the same, not frozen", micro["plain"], "us")
-    bench.figure("Node: getNodes() after a change, times that list", changed / frozen, "x", 3)
-    bench.figure("Node: the same, times the list that is not frozen", changed / plain, "x", None)
-    bench.median("Node: getNodes(), nothing has changed", micro["unchanged"], "us", 1)
+    for change, samples in (("some beat", 1500), ("all beat", 50), ("one restarts", 100)):
+        count = bench.times(samples, 5)
+        words = javascript("calls.mjs", seed, str(expect), str(count), change)
+        times = said(processes.start(words, f"node-{change.replace(' ', '-')}"))
+        micro = {kind: [time / 1000 for time in some] for kind, some in times.items()}
+        changed = bench.median(f"Node: getNodes() after {change}", micro["changed"], "us")
+        frozen = bench.median("Node: the same list, built in JavaScript", micro["frozen"], "us")
+        plain = bench.median("Node: the same, not frozen", micro["plain"], "us")
+        bench.figure(f"Node: getNodes() after {change}, times that list", changed / frozen, "x", 3)
+        bench.figure("Node: the same, times the list that is not frozen", changed / plain, "x", None)
+        if change == "some beat":
+            bench.median("Node: getNodes(), nothing has changed", micro["unchanged"], "us", 1)
 
 
 def of_python(bench: Bench, processes: Processes, seed: str, expect: int) -> None:
