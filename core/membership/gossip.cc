@@ -2,6 +2,7 @@
 // it teaches is who the sender is connected to *now*: the whole list on a new connection, what was added soon after,
 // and else a few ids in turn, so that steady traffic per node grows linearly with the cluster.
 #include <algorithm>
+#include <utility>
 
 #include "base/checks.h"
 #include "membership/machine.h"
@@ -55,13 +56,18 @@ Heartbeat Membership::Machine::heartbeat() const {
   return beat;
 }
 
-std::vector<ConnectionId> Membership::Machine::audience() const {
+std::vector<ConnectionId> Membership::Machine::find_audience() const {
   std::vector<ConnectionId> list;
   list.reserve(connected_count_);
   for (const auto& [id, member] : members_) {
     if (member.status == NodeStatus::Connected && member.active != 0) list.push_back(member.active);
   }
   return list;
+}
+
+const std::vector<ConnectionId>& Membership::Machine::audience() {
+  if (std::exchange(audience_changed_, false)) audience_ = find_audience();
+  return audience_;
 }
 
 void Membership::Machine::beat() {
@@ -75,6 +81,7 @@ void Membership::Machine::beat() {
   // The next ids in turn, from where the last beat ended. Each node begins at a place of its own, so that all together
   // have named everybody after one beat.
   const size_t wanted = std::min(limits_.gossip_per_beat, connected_count_);
+  payload.known_nodes.reserve(wanted);
   auto member = gossip_cursor_.empty()
                     ? std::next(members_.begin(), static_cast<ptrdiff_t>(rng_.below(members_.size())))
                     : members_.upper_bound(gossip_cursor_);

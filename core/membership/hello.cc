@@ -400,7 +400,7 @@ void Membership::Machine::receive_confirmed(Connection& connection, const Messag
     }
   }
   // A reference node may write on any of its connections: answer where it spoke last.
-  if (!connection.has_hello && connection.state == ConnectionState::Confirmed) member.active = connection.id;
+  if (!connection.has_hello && connection.state == ConnectionState::Confirmed) set_active(member, connection.id);
   if (const auto* heartbeat = std::get_if<Heartbeat>(&message.payload)) {
     receive_heartbeat(connection, member, *heartbeat);
   } else if (const auto* goodbye = std::get_if<Goodbye>(&message.payload)) {

@@ -276,7 +276,10 @@ class Membership::Machine {
   void learn_one(const Connection& connection, const Member& teacher, const NodeId& id, bool answer,
                  size_t& evictions_left);
   [[nodiscard]] Heartbeat heartbeat() const;
-  [[nodiscard]] std::vector<ConnectionId> audience() const;
+  // Where a beat goes: one connection of each who is up, in the order of their ids. Kept from beat to beat.
+  [[nodiscard]] const std::vector<ConnectionId>& audience();
+  [[nodiscard]] std::vector<ConnectionId> find_audience() const;
+  void set_active(Member& member, ConnectionId id);
   void choose(std::vector<ConnectionId>& list, size_t count);
 
   // --- report.cc
@@ -337,6 +340,8 @@ class Membership::Machine {
   bool unreached_told_ = false;
   std::vector<NodeId> gossip_adds_;
   NodeId gossip_cursor_;
+  std::vector<ConnectionId> audience_;
+  bool audience_changed_ = false;  // audience_ is to be found anew
   int64_t process_count_ = 0;
 
   Instant error_window_;

@@ -75,6 +75,7 @@ bool Membership::Machine::is_alias(const NodeId& id) const {
 void Membership::Machine::bring_up(Member& member, Connection& connection) {
   NOEX_CHECK(member.status != NodeStatus::Connected);
   member.status = NodeStatus::Connected;
+  audience_changed_ = true;
   member.ever_up = true;
   member.left = false;
   member.bereaved_until = Instant::never();
@@ -113,11 +114,12 @@ void Membership::Machine::bring_down(Member& member, DownReason reason, std::str
   // Only ConnectionRefused is said of a node that was never up.
   NOEX_CHECK(was_connected || (reason == DownReason::ConnectionRefused && !member.ever_up));
   member.status = NodeStatus::Disconnected;
+  audience_changed_ = true;
   member.bereaved_until = Instant::never();
   member.challenge.reset();
   member.challenge_ends = Instant::never();
   member.down_at = clock_;
-  member.active = 0;
+  set_active(member, 0);
   if (was_connected) --connected_count_;
   ++stats_.downs[static_cast<size_t>(reason)];
   // A connection that fell silent stays open: closing it would make the peer, once it thaws, report us as gone.
@@ -142,8 +144,13 @@ void Membership::Machine::bring_down(Member& member, DownReason reason, std::str
   arm_member(member);
 }
 
+void Membership::Machine::set_active(Member& member, ConnectionId id) {
+  if (member.active == id) return;
+  member.active = id;
+  audience_changed_ = true;
+}
+
 void Membership::Machine::refresh_active(Member& member) {
-  member.active = 0;
   Connection* best = nullptr;
   for (const ConnectionId id : member.connections) {
     Connection& connection = connections_.at(id);
@@ -152,8 +159,8 @@ void Membership::Machine::refresh_active(Member& member) {
                                                                  : connection.last_frame_at > best->last_frame_at);
     if (better) best = &connection;
   }
+  set_active(member, best == nullptr ? 0 : best->id);
   if (best == nullptr) return;
-  member.active = best->id;
   if (!best->expires_at.is_never()) set_expiry(*best, Instant::never());  // it was the older of two
 }
 

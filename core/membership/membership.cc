@@ -357,6 +357,7 @@ void Membership::Machine::check_invariants() const {
     if (target.phase == Phase::Dialing) NOEX_CHECK(!target.connections.empty() || hungry_.contains(id));
     if (!target.seed) NOEX_CHECK(members_.at(*target.expected).target == id);
   }
+  NOEX_CHECK(audience_changed_ || audience_ == find_audience());
   NOEX_CHECK(unidentified == unidentified_count_);
   NOEX_CHECK(unproven == unproven_count_);
   NOEX_CHECK(dialing == dials_in_progress_);
