@@ -295,8 +295,21 @@ void Scenario::trouble() {
   while (!simulation_->failed() && simulation_->now() < trouble_ends_) simulation_->run_until(trouble_ends_);
   if (simulation_->failed()) return;
   for (const auto& reference : references_) {
+    // It dials its seeds once. One whose seed could not be reached then, and whom nobody knows, stays alone until
+    // somebody starts it again.
+    if (reference->is_running() && is_lost(*reference)) reference->kill();
     if (!reference->is_running()) reference->start();
   }
+}
+
+bool Scenario::is_lost(const ReferenceModel& reference) const {
+  for (size_t i = 0; i < simulation_->size(); ++i) {
+    if (reference.is_up(simulation_->id(i))) return false;
+    if (!simulation_->is_running(i)) continue;
+    const auto& table = simulation_->witness(i).table();
+    if (table != nullptr && table->find(reference.id().text()) != nullptr) return false;
+  }
+  return true;
 }
 
 void Scenario::settle() {

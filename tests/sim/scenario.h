@@ -80,6 +80,7 @@ class Scenario {
   void make_plan();
   void start_all();
   void add_references();
+  [[nodiscard]] bool is_lost(const ReferenceModel& reference) const;
   [[nodiscard]] bool all_met() const;
   [[nodiscard]] std::string who_misses_whom() const;
   [[nodiscard]] size_t downs_said_by_references() const;
