@@ -82,12 +82,18 @@ void Recorder::open(uint64_t id, Connection& connection) {
   if (connection.peer) ++open_to_[*connection.peer];
 }
 
-void Recorder::erase(std::unordered_map<uint64_t, Connection>::iterator position) {
-  const Connection& gone = position->second;
+Recorder::Connection& Recorder::add(uint64_t id, Connection connection) {
+  if (id >= by_number_.size()) by_number_.resize(id + 1);
+  return *(by_number_[id] = &(connections_[id] = std::move(connection)));
+}
+
+void Recorder::erase(uint64_t id) {
+  const Connection& gone = *find(id);
   if (gone.state == State::Dialing) dialing_.erase(dialing_.find(gone.endpoint));
-  if (position->first % 2 == 1 && gone.heard.frames() <= 1) last_dial_[gone.endpoint] = network_.now();
+  if (is_dialled(id) && gone.heard.frames() <= 1) last_dial_[gone.endpoint] = network_.now();
   if (gone.peer && --open_to_.at(*gone.peer) == 0) open_to_.erase(*gone.peer);
-  connections_.erase(position);
+  by_number_[id] = nullptr;
+  connections_.erase(id);
 }
 
 void Recorder::end_callback() {
@@ -105,15 +111,14 @@ void Recorder::dial(uint64_t connection, const Endpoint& endpoint) {
   dialing_.insert(endpoint);
   last_dial_[endpoint] = network_.now();
   if (on_dial) on_dial(endpoint);
-  connections_[connection] = Connection{State::Dialing, endpoint, {}, {}, {}};
+  add(connection, Connection{State::Dialing, endpoint, {}, {}, {}});
   below_.dial(connection, endpoint);
 }
 
 void Recorder::write(uint64_t connection, const SharedBytes& frame) {
-  const auto found = connections_.find(connection);
-  if (found == connections_.end())
-    return fail("writes on connection " + std::to_string(connection) + ", which is gone");
-  if (found->second.state != State::Open) {
+  Connection* const found = find(connection);
+  if (found == nullptr) return fail("writes on connection " + std::to_string(connection) + ", which is gone");
+  if (found->state != State::Open) {
     return fail("writes on connection " + std::to_string(connection) + ", which is not open for writing");
   }
   if (on_frame && frame != last_written_) {
@@ -124,16 +129,16 @@ void Recorder::write(uint64_t connection, const SharedBytes& frame) {
 }
 
 void Recorder::close(uint64_t connection, StreamClose how) {
-  const auto found = connections_.find(connection);
-  if (found == connections_.end()) return fail("closes connection " + std::to_string(connection) + ", which is gone");
-  Connection& closed = found->second;
+  Connection* const found = find(connection);
+  if (found == nullptr) return fail("closes connection " + std::to_string(connection) + ", which is gone");
+  Connection& closed = *found;
   if (how == StreamClose::ShutdownWrite) {
     if (closed.state != State::Open)
       fail("shuts down connection " + std::to_string(connection) + ", which is not open");
     closed.state = State::HalfClosed;
   } else {
     if (closed.peer && is_proven(is_dialled(connection), closed.heard)) just_closed_.insert(*closed.peer);
-    erase(found);
+    erase(connection);
   }
   below_.close(connection, how);
 }
@@ -149,34 +154,32 @@ void Recorder::resolve(uint64_t query, std::string_view host) {
 
 void Recorder::on_accepted(uint64_t connection, const Endpoint& remote, bool remote_is_local) {
   if (connection % 2 == 1 || !used_.insert(connection).second) fail("the network reused a number");
-  open(connection, connections_[connection] = Connection{State::Open, remote, {}, {}, {}});
+  open(connection, add(connection, Connection{State::Open, remote, {}, {}, {}}));
   handler_->on_accepted(connection, remote, remote_is_local);
   end_callback();
 }
 
 void Recorder::on_connected(uint64_t connection, bool remote_is_local) {
-  const auto found = connections_.find(connection);
-  if (found == connections_.end() || found->second.state != State::Dialing)
-    return fail("the network connected what was not dialled");
-  dialing_.erase(dialing_.find(found->second.endpoint));
-  open(connection, found->second);
+  Connection* const found = find(connection);
+  if (found == nullptr || found->state != State::Dialing) return fail("the network connected what was not dialled");
+  dialing_.erase(dialing_.find(found->endpoint));
+  open(connection, *found);
   handler_->on_connected(connection, remote_is_local);
   end_callback();
 }
 
 void Recorder::on_dial_failed(uint64_t connection, std::string_view reason) {
-  const auto found = connections_.find(connection);
-  if (found == connections_.end() || found->second.state != State::Dialing)
-    return fail("the network failed what was not dialled");
-  erase(found);
+  Connection* const found = find(connection);
+  if (found == nullptr || found->state != State::Dialing) return fail("the network failed what was not dialled");
+  erase(connection);
   handler_->on_dial_failed(connection, reason);
   end_callback();
 }
 
 void Recorder::on_received(uint64_t connection, ByteView bytes) {
-  const auto found = connections_.find(connection);
-  if (found == connections_.end()) return fail("the network delivered on a connection that is gone");
-  Connection& read = found->second;
+  Connection* const found = find(connection);
+  if (found == nullptr) return fail("the network delivered on a connection that is gone");
+  Connection& read = *found;
   if (read.heard.feed(as_text(bytes)) > 0 && read.peer) {
     Heard& peer = heard(*read.peer);
     read.heard_at = network_.now();
@@ -189,17 +192,17 @@ void Recorder::on_received(uint64_t connection, ByteView bytes) {
 }
 
 void Recorder::on_closed(uint64_t connection, StreamEnd end) {
-  const auto found = connections_.find(connection);
-  if (found == connections_.end()) return fail("the network closed a connection that is gone");
+  Connection* const found = find(connection);
+  if (found == nullptr) return fail("the network closed a connection that is gone");
   // Only a FIN is surely the process's own doing: a kernel answers with RST for a socket that the network broke.
-  if (found->second.peer) {
+  if (found->peer) {
     if (end == StreamEnd::EndOfStream) {
-      last_fin_[*found->second.peer] = network_.now();
+      last_fin_[*found->peer] = network_.now();
     } else {
-      closed_by_peer_.erase(*found->second.peer);
+      closed_by_peer_.erase(*found->peer);
     }
   }
-  erase(found);
+  erase(connection);
   handler_->on_closed(connection, end);
   end_callback();
 }

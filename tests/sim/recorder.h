@@ -108,7 +108,10 @@ class Recorder final : public Transport, public TransportHandler {
 
   void fail(const std::string& what) { fail_(what); }
   void open(uint64_t id, Connection& connection);
-  void erase(std::unordered_map<uint64_t, Connection>::iterator position);
+  Connection& add(uint64_t id, Connection connection);
+  // nullptr: not there, or not any more.
+  [[nodiscard]] Connection* find(uint64_t id) const { return id < by_number_.size() ? by_number_[id] : nullptr; }
+  void erase(uint64_t id);
   void end_callback();
 
   MemoryNetwork& network_;
@@ -117,6 +120,7 @@ class Recorder final : public Transport, public TransportHandler {
   std::function<void()> after_callback_;
   TransportHandler* handler_ = nullptr;
   std::unordered_map<uint64_t, Connection> connections_;
+  std::vector<Connection*> by_number_;  // their numbers are dense, and each frame asks for one
   std::unordered_set<uint64_t> used_;
   std::set<uint64_t> queries_;
   std::multiset<Endpoint> dialing_;

@@ -110,7 +110,7 @@ void Simulation::start(size_t index) {
       network_, *run.transport, [this, self](const std::string& what) { fail(self->life.id, what); },
       [this, self] {
         self->witness->check_view();
-        const size_t known = self->witness->table()->nodes.size();
+        const size_t known = self->witness->listed_count();
         if (self->invariants.due(known * known / 4)) self->driver->membership().check_invariants();
         const Instant deadline = self->driver->membership().deadline();
         if (self->recorder->waking() && !self->driver->has_left() && deadline <= network_.now()) {

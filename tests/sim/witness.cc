@@ -29,6 +29,7 @@ void Witness::on_table(const std::shared_ptr<const NodeTable>& table) {
   if (table == nullptr) return fail("published no table");
   if (table_ != nullptr && table->version < table_->version) fail("published an older table");
   table_ = table;
+  listed_count_ = table->nodes.size();
   changed_ = true;
   if (table->nodes.size() > kNodesMax) fail("knows more nodes than the limit");
   if (standings_.size() <= 32 || table->nodes.size() < standings_.size()) {

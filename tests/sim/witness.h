@@ -102,6 +102,7 @@ class Witness final : public DriverObserver {
   [[nodiscard]] const std::shared_ptr<const NodeTable>& table() const { return table_; }
   [[nodiscard]] bool is_up(const NodeId& id) const;
   [[nodiscard]] size_t up_count() const { return up_count_; }
+  [[nodiscard]] size_t listed_count() const { return listed_count_; }  // in the table
   [[nodiscard]] size_t count(const NodeId& id, bool ups) const;
   [[nodiscard]] size_t down_count() const;  // connection_refused not counted
   [[nodiscard]] bool has_left() const { return left_; }
@@ -139,6 +140,7 @@ class Witness final : public DriverObserver {
   std::vector<SeenEvent> events_;
   std::vector<ErrorReport> errors_;
   size_t up_count_ = 0;
+  size_t listed_count_ = 0;
   bool changed_ = false;
   std::vector<const Life*> timed_out_;  // in the callback that is running
   Sampler frames_;
