@@ -74,6 +74,9 @@ def run(bench: Bench) -> None:
         bench.figure(
             f"{count} nodes in full mesh: a core's seconds per second", 1 / of_real_time, "", target, note=note
         )
+        alone = floor_of_reading() * count * (count - 1) / 5
+        note = "libsodium and simdjson alone, each beat at each receiver"
+        bench.figure(f"{count} nodes in full mesh: verifying and parsing all, per second", alone, "s", None, note=note)
     bench.curve("simulator, joining", "full mesh", counts, join, x_label="nodes", y_label="s of a core")
     bench.curve("simulator, beating", "full mesh", counts, speed, x_label="nodes", y_label="times real time")
     bench.curve("simulator, events", "beats", counts, rate, x_label="nodes", y_label="events per second")
