@@ -261,8 +261,12 @@ void World::hear(Stream& stream, std::string_view bytes) {
       stream.plain.insert(message.from);
     } else {
       if (hello->nonce) stream.peer_nonces.insert(pair_of(*hello->nonce));
-      if (hello->echo) stream.echoes[message.from].insert(pair_of(*hello->echo));
-      Duration& slowest = standings_[message.from].interval_max;
+      Standing& standing = standings_[message.from];
+      if (hello->echo) {
+        stream.echoes[message.from].insert(pair_of(*hello->echo));
+        if (stream.nonces.contains(pair_of(*hello->echo))) standing.proved_at = now_;
+      }
+      Duration& slowest = standing.interval_max;
       slowest = std::max(slowest, Duration::milliseconds(hello->interval_ms.value_or(0)));
     }
     const bool is_beat = heartbeat != nullptr && heartbeat->node.id == message.from;
@@ -325,7 +329,7 @@ void World::judge_silence() const {
     if (!standing.up) continue;
     const Duration slower = std::max(interval_, standing.interval_max);
     const Duration timeout = threshold_ == 1 ? slower * 3 / 2 : slower * threshold_;
-    const Instant last = std::max(standing.alive_at, standing.since);
+    const Instant last = std::max({standing.alive_at, standing.proved_at, standing.since});
     if (now_ - last > timeout * 2 + lateness_ + Duration::seconds(1)) {
       broken("still says that " + id.text() + " is up, which has been silent for " +
              std::to_string((now_ - last).ms()) + " ms");

@@ -89,6 +89,7 @@ class World final : private Transport, private DriverObserver {
     Incarnation incarnation = 0;
     Instant since;          // the last up
     Instant alive_at;       // the last frame on a confirmed connection
+    Instant proved_at;      // the last echo, on any connection, of what was sent there
     uint64_t losses = 0;    // connections with it that ended since that up
     Duration interval_max;  // that it ever announced
   };
