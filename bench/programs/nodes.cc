@@ -99,7 +99,8 @@ void say_stats(const Host& host) {
   }
   std::printf("stats %.6f %zu %llu %llu %llu %llu\n", bench::now_s(), host.nodes.size(),
               static_cast<unsigned long long>(sum.frames_sent), static_cast<unsigned long long>(sum.bytes_sent),
-              static_cast<unsigned long long>(sum.frames_received), static_cast<unsigned long long>(sum.bytes_received));
+              static_cast<unsigned long long>(sum.frames_received),
+              static_cast<unsigned long long>(sum.bytes_received));
 }
 
 // True while there is more to come.

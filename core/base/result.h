@@ -1,5 +1,5 @@
-// Result<T>: a value or an Error. The core throws nowhere; whatever can fail says so in its type. Error codes are the library's one
-// list: the C ABI's noex_status numbers are these (capi/ asserts it), and they are never reused.
+// Result<T>: a value or an Error. The core throws nowhere; whatever can fail says so in its type. Error codes are the
+// library's one list: the C ABI's noex_status numbers are these (capi/ asserts it), and they are never reused.
 #pragma once
 
 #include <memory>
@@ -13,20 +13,20 @@ namespace noex {
 
 enum class ErrorCode : int {
   Ok = 0,
-  InvalidArgument = -1,    // a NULL or senseless argument of a call
-  InvalidConfig = -2,      // a configuration option; the message names it
-  InvalidNodeId = -3,      // text that is not `name@host:port`
-  NotStarted = -4,         // needs a running node
-  AlreadyRunning = -5,     // start on a node that is not stopped
-  State = -6,              // the call does not fit the handle's mode (pulled from or called back)
-  WrongThread = -7,        // stop on the handle's own thread
-  Bind = -8,               // the listener could not be bound; Error::bind says why
-  Timeout = -9,            // nothing came within the time that the caller gave
-  Aborted = -10,           // a pending start was ended by a stop
+  InvalidArgument = -1,  // a NULL or senseless argument of a call
+  InvalidConfig = -2,    // a configuration option; the message names it
+  InvalidNodeId = -3,    // text that is not `name@host:port`
+  NotStarted = -4,       // needs a running node
+  AlreadyRunning = -5,   // start on a node that is not stopped
+  State = -6,            // the call does not fit the handle's mode (pulled from or called back)
+  WrongThread = -7,      // stop on the handle's own thread
+  Bind = -8,             // the listener could not be bound; Error::bind says why
+  Timeout = -9,          // nothing came within the time that the caller gave
+  Aborted = -10,         // a pending start was ended by a stop
   NoMemory = -11,
   NotFound = -12,
   BufferTooSmall = -13,
-  Forked = -14,            // the handle belongs to the parent process
+  Forked = -14,  // the handle belongs to the parent process
   Internal = -15,
 };
 
@@ -48,7 +48,7 @@ struct Error {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}       // NOLINT: implicit by design
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit by design
   Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit by design
 
   [[nodiscard]] bool ok() const { return state_.index() == 0; }
@@ -74,7 +74,8 @@ class [[nodiscard]] Result {
   std::variant<T, Error> state_;
 };
 
-// Status: a Result without a value. It costs next to nothing while all is well: even the shortest query returns several.
+// Status: a Result without a value. It costs next to nothing while all is well: even the shortest query returns
+// several.
 class [[nodiscard]] Status {
  public:
   Status() = default;

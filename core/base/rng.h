@@ -1,5 +1,5 @@
-// A small seeded generator (xoshiro256**, Blackman & Vigna 2018): the same seed gives the same run of a node or of a whole simulated
-// cluster. Not for secrets: nonces and incarnations of a real node come through crypto/.
+// A small seeded generator (xoshiro256**, Blackman & Vigna 2018): the same seed gives the same run of a node or of a
+// whole simulated cluster. Not for secrets: nonces and incarnations of a real node come through crypto/.
 #pragma once
 
 #include <array>

@@ -1,5 +1,5 @@
-// Duration and Instant: nanoseconds as strong types, so that no bare integer stands for a time anywhere in the core. Time is an
-// argument: nothing in base/, model/ or membership/ reads a clock; the driver passes Now in.
+// Duration and Instant: nanoseconds as strong types, so that no bare integer stands for a time anywhere in the core.
+// Time is an argument: nothing in base/, model/ or membership/ reads a clock; the driver passes Now in.
 #pragma once
 
 #include <compare>
@@ -31,7 +31,8 @@ class Duration {
   int64_t ns_ = 0;
 };
 
-// A point on the monotonic clock that goes on during suspend (CLOCK_BOOTTIME). Comparable only within one machine's boot.
+// A point on the monotonic clock that goes on during suspend (CLOCK_BOOTTIME). Comparable only within one machine's
+// boot.
 class Instant {
  public:
   constexpr Instant() = default;

@@ -1,4 +1,5 @@
-// IP addresses and endpoints as plain values. Names are resolved elsewhere (transport/): a value here is always a literal.
+// IP addresses and endpoints as plain values. Names are resolved elsewhere (transport/): a value here is always a
+// literal.
 #pragma once
 
 #include <array>
@@ -50,7 +51,8 @@ struct Endpoint {
 // Whether `text` is a dotted IPv4 address, which has one spelling only.
 [[nodiscard]] bool is_ipv4_literal(std::string_view text);
 
-// Whether `text` is a host name as RFC 1123 has it (a name whose last label is all digits is none: it would be a broken IPv4).
+// Whether `text` is a host name as RFC 1123 has it (a name whose last label is all digits is none: it would be a broken
+// IPv4).
 [[nodiscard]] bool is_host_name(std::string_view text);
 
 }  // namespace noex

@@ -1,5 +1,6 @@
-// The configuration of a node: what the user gives (ClusterConfig, plain and unchecked) and what start() works with (ValidConfig).
-// Validation looks at the whole before anything starts, and its messages name the option as the caller's language spells it.
+// The configuration of a node: what the user gives (ClusterConfig, plain and unchecked) and what start() works with
+// (ValidConfig). Validation looks at the whole before anything starts, and its messages name the option as the caller's
+// language spells it.
 #pragma once
 
 #include <cstdint>

@@ -6,9 +6,10 @@ namespace {
 constexpr std::array<std::string_view, 4> kRefusals = {"duplicate_id", "cluster", "version", "full"};
 
 constexpr std::array<std::string_view, static_cast<size_t>(RejectKind::Count)> kRejectKinds = {
-    "frame_too_large", "frame_skipped", "malformed",     "invalid_message", "version", "missing_signature",
-    "bad_signature",   "invalid_sender", "wrong_sender", "replayed",        "wrong_cluster", "duplicate_id",
-    "full",            "foreign_goodbye", "identification_timeout", "too_many_unidentified", "slow_reader", "unknown_type"};
+    "frame_too_large",       "frame_skipped", "malformed",      "invalid_message", "version",
+    "missing_signature",     "bad_signature", "invalid_sender", "wrong_sender",    "replayed",
+    "wrong_cluster",         "duplicate_id",  "full",           "foreign_goodbye", "identification_timeout",
+    "too_many_unidentified", "slow_reader",   "unknown_type"};
 
 }  // namespace
 

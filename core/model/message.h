@@ -1,5 +1,5 @@
-// The messages of wire v1 as plain values. wire/ turns them into bytes and back; membership/ decides with them. Field order in the
-// text, number spelling and so on are wire's business. Source: docs/protocol.md.
+// The messages of wire v1 as plain values. wire/ turns them into bytes and back; membership/ decides with them. Field
+// order in the text, number spelling and so on are wire's business. Source: docs/protocol.md.
 #pragma once
 
 #include <array>
@@ -15,7 +15,8 @@
 
 namespace noex {
 
-// 128 random bits that a peer must echo: what makes a new connection replay-proof. On the wire 32 lower-case hex digits.
+// 128 random bits that a peer must echo: what makes a new connection replay-proof. On the wire 32 lower-case hex
+// digits.
 struct Nonce {
   uint64_t high = 0;
   uint64_t low = 0;
@@ -27,7 +28,8 @@ enum class Refusal { DuplicateId, Cluster, Version, Full };
 [[nodiscard]] std::string_view to_string(Refusal refusal);  // "duplicate_id", "cluster", "version", "full"
 [[nodiscard]] bool parse_refusal(std::string_view text, Refusal* out);
 
-// `ext`: the last key of a heartbeat's payload, written by our own nodes only. A key that is absent stays nullopt (or empty).
+// `ext`: the last key of a heartbeat's payload, written by our own nodes only. A key that is absent stays nullopt (or
+// empty).
 struct Hello {
   std::optional<Incarnation> incarnation;  // "inc", 16 hex digits
   std::optional<Nonce> nonce;
@@ -40,8 +42,8 @@ struct Hello {
 };
 
 struct Heartbeat {
-  // The sender, about itself. `last_heartbeat_at` and `uptime_ms` are its own readings: their difference is its start time.
-  // NodeInfo::incarnation is not on the wire here. The codec also writes host and port, both taken from the id.
+  // The sender, about itself. `last_heartbeat_at` and `uptime_ms` are its own readings: their difference is its start
+  // time. NodeInfo::incarnation is not on the wire here. The codec also writes host and port, both taken from the id.
   NodeInfo node;
   std::vector<NodeId> known_nodes;  // received ids that are invalid are skipped and counted in `invalid_ids`
   std::optional<Hello> hello;
@@ -74,20 +76,20 @@ struct Message {
 
 // Why a frame or a connection was refused. Counted by kind in the statistics; the numbers index that table.
 enum class RejectKind {
-  FrameTooLarge,        // over 16 MiB (also what an HTTP request's first bytes mean), or over the limit before identification
-  FrameSkipped,         // over the frame limit of an identified peer: read through and dropped, the connection stays
-  Malformed,            // not JSON, not UTF-8, not an object, a key twice
-  InvalidMessage,       // JSON, but not the shape of its type
-  Version,              // an envelope version other than 1
-  MissingSignature,     // a secret is set here, the frame carries none (or not at its end)
-  BadSignature,         // the HMAC differs
-  InvalidSender,        // `from` is not a valid id
-  WrongSender,          // `from` is not the id that this connection belongs to
-  Replayed,             // an old frame, or an echo that is not ours
-  WrongCluster,         // another clusterName
-  DuplicateId,          // somebody else lives under this id
-  Full,                 // the node table, or the connections of one peer, are at their limit
-  ForeignGoodbye,       // a goodbye for somebody else: ignored, the connection stays
+  FrameTooLarge,  // over 16 MiB (also what an HTTP request's first bytes mean), or over the limit before identification
+  FrameSkipped,   // over the frame limit of an identified peer: read through and dropped, the connection stays
+  Malformed,      // not JSON, not UTF-8, not an object, a key twice
+  InvalidMessage,    // JSON, but not the shape of its type
+  Version,           // an envelope version other than 1
+  MissingSignature,  // a secret is set here, the frame carries none (or not at its end)
+  BadSignature,      // the HMAC differs
+  InvalidSender,     // `from` is not a valid id
+  WrongSender,       // `from` is not the id that this connection belongs to
+  Replayed,          // an old frame, or an echo that is not ours
+  WrongCluster,      // another clusterName
+  DuplicateId,       // somebody else lives under this id
+  Full,              // the node table, or the connections of one peer, are at their limit
+  ForeignGoodbye,    // a goodbye for somebody else: ignored, the connection stays
   IdentificationTimeout,
   TooManyUnidentified,  // the oldest unidentified connection made room
   SlowReader,           // the send queue of a peer that does not read ran over

@@ -1,5 +1,6 @@
-// NodeId: `name@host:port`, the identity of a member. Canonical text: an IPv6 host is written in brackets and in its shortest form,
-// so `a@::1:5000`, `a@[::1]:5000` and `a@[0:0:0:0:0:0:0:1]:5000` are one id. Everything else is kept as it is given and compared by byte.
+// NodeId: `name@host:port`, the identity of a member. Canonical text: an IPv6 host is written in brackets and in its
+// shortest form, so `a@::1:5000`, `a@[::1]:5000` and `a@[0:0:0:0:0:0:0:1]:5000` are one id. Everything else is kept as
+// it is given and compared by byte.
 #pragma once
 
 #include <compare>
@@ -43,7 +44,8 @@ class NodeId {
 // Whether `name` is a valid node name: [A-Za-z][A-Za-z0-9_-]{0,63}.
 [[nodiscard]] bool is_node_name(std::string_view name);
 
-// `text` for a message: control characters and bytes that are no ASCII shown as escapes, cut after `size_max` characters.
+// `text` for a message: control characters and bytes that are no ASCII shown as escapes, cut after `size_max`
+// characters.
 [[nodiscard]] std::string printable(std::string_view text, size_t size_max = 128);
 
 }  // namespace noex

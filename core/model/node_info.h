@@ -1,4 +1,5 @@
-// What is known of a member, and the words for its states: plain values shared by the protocol, the handle and the C ABI.
+// What is known of a member, and the words for its states: plain values shared by the protocol, the handle and the C
+// ABI.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,12 @@ namespace noex {
 // The numbers cross the C ABI and are never reused.
 enum class NodeStatus : int32_t { Connecting = 1, Connected = 2, Disconnected = 3 };
 enum class ClusterStatus : int32_t { Starting = 1, Running = 2, Stopping = 3, Stopped = 4 };
-enum class DownReason : int32_t { HeartbeatTimeout = 1, ConnectionClosed = 2, ConnectionRefused = 3, GracefulShutdown = 4 };
+enum class DownReason : int32_t {
+  HeartbeatTimeout = 1,
+  ConnectionClosed = 2,
+  ConnectionRefused = 3,
+  GracefulShutdown = 4
+};
 
 // The documented words: "connecting", "running", "heartbeat_timeout", ...
 [[nodiscard]] std::string_view to_string(NodeStatus status);
@@ -21,7 +27,8 @@ enum class DownReason : int32_t { HeartbeatTimeout = 1, ConnectionClosed = 2, Co
 [[nodiscard]] bool parse_node_status(std::string_view text, NodeStatus* out);
 [[nodiscard]] bool parse_down_reason(std::string_view text, DownReason* out);
 
-// One run of a process: 48 bits of its start time in ms and 16 random bits. Compared for equality only; 0 means unknown.
+// One run of a process: 48 bits of its start time in ms and 16 random bits. Compared for equality only; 0 means
+// unknown.
 using Incarnation = uint64_t;
 
 struct NodeInfo {

@@ -16,13 +16,15 @@ NodeInfo NodeEntry::info() const {
 }
 
 const NodeEntry* NodeTable::find(std::string_view id) const {
-  const auto node = std::lower_bound(nodes.begin(), nodes.end(), id,
-                                     [](const NodeEntry& entry, std::string_view key) { return entry.id().text() < key; });
+  const auto node = std::lower_bound(nodes.begin(), nodes.end(), id, [](const NodeEntry& entry, std::string_view key) {
+    return entry.id().text() < key;
+  });
   if (node != nodes.end() && node->id().text() == id) return &*node;
   const auto alias = std::lower_bound(aliases.begin(), aliases.end(), id,
                                       [](const auto& pair, std::string_view key) { return pair.first.text() < key; });
   // An alias always leads to a real id, never to another alias: the recursion is one step deep.
-  if (alias != aliases.end() && alias->first.text() == id && alias->second.text() != id) return find(alias->second.text());
+  if (alias != aliases.end() && alias->first.text() == id && alias->second.text() != id)
+    return find(alias->second.text());
   return nullptr;
 }
 

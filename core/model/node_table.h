@@ -1,5 +1,6 @@
-// The published view of the cluster: an immutable table that readers on any thread share, with a few atomic cells per node that a
-// beat updates in place. Only changes of membership make a new table, so a query never touches the I/O thread.
+// The published view of the cluster: an immutable table that readers on any thread share, with a few atomic cells per
+// node that a beat updates in place. Only changes of membership make a new table, so a query never touches the I/O
+// thread.
 #pragma once
 
 #include <atomic>
@@ -14,8 +15,8 @@
 
 namespace noex {
 
-// One member as all tables that name it share it: its name, and the part that changes with each beat. The atomic values are written by
-// the I/O thread only; relaxed order suffices, each is a value of its own.
+// One member as all tables that name it share it: its name, and the part that changes with each beat. The atomic values
+// are written by the I/O thread only; relaxed order suffices, each is a value of its own.
 struct NodeCell {
   explicit NodeCell(const NodeId& node_id) : id(node_id), host(node_id.host()) {}
 
@@ -37,10 +38,11 @@ struct NodeEntry {
 
 struct NodeTable {
   uint64_t version = 0;  // rises with each change of membership
-  // Rises with each beat that updated a cell: version + beats is the same only while nothing that a reader can see has changed.
+  // Rises with each beat that updated a cell: version + beats is the same only while nothing that a reader can see has
+  // changed.
   std::shared_ptr<const std::atomic<uint64_t>> beats = std::make_shared<std::atomic<uint64_t>>(0);
   size_t connected_count = 0;
-  std::vector<NodeEntry> nodes;                     // sorted by id; without the local node
+  std::vector<NodeEntry> nodes;                    // sorted by id; without the local node
   std::vector<std::pair<NodeId, NodeId>> aliases;  // configured seed id -> the id that answers there; sorted
 
   // Finds a node by its id or by an alias. Returns nullptr if there is none. The pointer lives as long as the table.

@@ -1,6 +1,7 @@
-// The byte transport below a node: connections, a listener, name look-ups and one timer. Two implementations: libuv (UvTransport) and
-// the in-memory twin that the simulator drives (tests see the same driver on both). Single-threaded: every call and every callback
-// happens on the thread that runs the transport's loop; callbacks never come from within a call of the driver's.
+// The byte transport below a node: connections, a listener, name look-ups and one timer. Two implementations: libuv
+// (UvTransport) and the in-memory twin that the simulator drives (tests see the same driver on both). Single-threaded:
+// every call and every callback happens on the thread that runs the transport's loop; callbacks never come from within
+// a call of the driver's.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +32,8 @@ class TransportHandler {
   // Last callback of a connection. Not called for connections closed by close(Abort) or close(Flush).
   virtual void on_closed(uint64_t connection, StreamEnd end) = 0;
   virtual void on_resolved(uint64_t query, const std::vector<IpAddress>& addresses, std::string_view reason) = 0;
-  // The time given to wake_at() has come, and everything that was readable has been delivered. A time that is not in the future asks
-  // for a call as soon as that is so.
+  // The time given to wake_at() has come, and everything that was readable has been delivered. A time that is not in
+  // the future asks for a call as soon as that is so.
   virtual void on_wake() = 0;
 };
 
@@ -47,7 +48,8 @@ class Transport {
   virtual void dial(uint64_t connection, const Endpoint& endpoint) = 0;
   // Queues one whole frame. Above 1 MiB of unsent bytes the connection is cut: on_closed(SlowReader) follows.
   virtual void write(uint64_t connection, const SharedBytes& frame) = 0;
-  // Abort and Flush (1 s at most) end the connection without on_closed; an Abort of a dial cancels it without on_dial_failed.
+  // Abort and Flush (1 s at most) end the connection without on_closed; an Abort of a dial cancels it without
+  // on_dial_failed.
   virtual void close(uint64_t connection, StreamClose how) = 0;
   // Bytes that write() took and the operating system has not; 0 for a connection that is gone. For statistics.
   [[nodiscard]] virtual size_t unsent(uint64_t connection) const {

@@ -41,9 +41,7 @@ def program(name: str) -> str:
 
 def commands(beginning: str) -> list[str]:
     """The lines of the indented block whose first line begins so."""
-    found = re.search(
-        rf"^    {re.escape(beginning)}.*\n(?:    .*\n)*", README, re.MULTILINE
-    )
+    found = re.search(rf"^    {re.escape(beginning)}.*\n(?:    .*\n)*", README, re.MULTILINE)
     assert found, f"the README has no command {beginning}"
     return [line.strip() for line in found[0].splitlines()]
 
@@ -62,9 +60,7 @@ class Program:
 
     def __init__(self, command: str, cwd: Path) -> None:
         self.process = subprocess.Popen(
-            f"exec {command}"
-            if "&&" not in command
-            else command.replace("&& ", "&& exec "),
+            f"exec {command}" if "&&" not in command else command.replace("&& ", "&& exec "),
             shell=True,
             cwd=cwd,
             env=ENVIRONMENT,
@@ -85,9 +81,7 @@ class Program:
     def wait(self, pattern: str, timeout: float = 30.0) -> None:
         deadline = time.monotonic() + timeout
         while not any(re.search(pattern, line) for line in list(self.lines)):
-            if time.monotonic() > deadline or (
-                self.process.poll() is not None and not self.reader.is_alive()
-            ):
+            if time.monotonic() > deadline or (self.process.poll() is not None and not self.reader.is_alive()):
                 said = "\n".join(self.lines)
                 raise Expected(
                     f"{self.process.args!r} did not print {pattern!r} (exit code {self.process.poll()}):\n{said}"
@@ -109,16 +103,10 @@ def test_the_first_cluster_runs_as_printed(folder: Path) -> None:
     try:
         for index, line in enumerate(commands(".venv/bin/python node.py"), 1):
             line = re.sub(r"(?<![\w./-])(node\.(?:py|mjs|c))\b", rf"{folder}/\1", line)
-            line = line.replace("-o app ", f"-o {folder}/app ").replace(
-                "./app ", f"{folder}/app "
-            )
-            line = line.replace("build/release", str(BUILD)).replace(
-                f"$PWD/{BUILD}", str(BUILD)
-            )
+            line = line.replace("-o app ", f"-o {folder}/app ").replace("./app ", f"{folder}/app ")
+            line = line.replace("build/release", str(BUILD)).replace(f"$PWD/{BUILD}", str(BUILD))
             line = line.replace("4369", str(port))
-            if (
-                index == 1
-            ):  # the programs have the default port in them; it may be taken here
+            if index == 1:  # the programs have the default port in them; it may be taken here
                 for name in ("node.py", "node.mjs"):
                     (folder / name).write_text(program(name).replace("4369", str(port)))
             running.append(Program(line, ROOT))
@@ -333,40 +321,24 @@ def documents() -> list[Path]:
 @pytest.mark.parametrize("document", documents(), ids=lambda path: path.name)
 def test_links_lead_somewhere(document: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text())
-    missing = [
-        link
-        for link in links
-        if "://" not in link and not (document.parent / link).exists()
-    ]
+    missing = [link for link in links if "://" not in link and not (document.parent / link).exists()]
     assert missing == []
 
 
 def test_the_verbs_that_documents_name_exist() -> None:
     script = (ROOT / "dev").read_text()
-    named = {
-        verb
-        for path in documents()
-        for verb in re.findall(r"\./dev ([a-z]+)", path.read_text())
-    }
+    named = {verb for path in documents() for verb in re.findall(r"\./dev ([a-z]+)", path.read_text())}
     assert {"demo", "test", "build"} <= named
-    assert [
-        verb for verb in named if f"verb_{verb}()" not in script and verb != "setup"
-    ] == []
+    assert [verb for verb in named if f"verb_{verb}()" not in script and verb != "setup"] == []
 
 
 def is_shown(suite: str, file: str, name: str) -> bool:
     """Whether a test of this name is in that file: a GoogleTest `Suite.Name`, or a function, a scene or a title."""
     sources = [
-        path
-        for path in (ROOT / "tests" / suite).rglob(f"{file}.*")
-        if path.suffix in {".cc", ".c", ".py", ".mjs"}
+        path for path in (ROOT / "tests" / suite).rglob(f"{file}.*") if path.suffix in {".cc", ".c", ".py", ".mjs"}
     ]
     group, _, test = name.rpartition(".")
-    pattern = (
-        rf"TEST(_F|_P)?\({group}, {test}\)"
-        if group
-        else rf"(\bdef |void |\btest\('|\b){re.escape(name)}\b"
-    )
+    pattern = rf"TEST(_F|_P)?\({group}, {test}\)" if group else rf"(\bdef |void |\btest\('|\b){re.escape(name)}\b"
     return any(re.search(pattern, path.read_text()) for path in sources)
 
 
@@ -376,10 +348,6 @@ def test_the_tests_that_the_failure_model_names_exist() -> None:
         (ROOT / "docs" / "failure-model.md").read_text(),
     )
     assert len(named) > 60
-    missing = [
-        f"{suite}/{file}: {name}"
-        for suite, file, name in named
-        if not is_shown(suite, file, name or "main")
-    ]
+    missing = [f"{suite}/{file}: {name}" for suite, file, name in named if not is_shown(suite, file, name or "main")]
     assert [text for text in missing if "fuzz/" not in text] == []
     assert (ROOT / "tests" / "fuzz" / "driver.cc").exists()

@@ -28,9 +28,7 @@ def marks_of(nodes: list[NodeProcess]) -> dict[str, int]:
     return {node.name: node.mark() for node in nodes}
 
 
-def sleep_and_wake(
-    mesh: Mesh, nodes: list[NodeProcess], sleepers: list[NodeProcess], beyond_s: float
-) -> None:
+def sleep_and_wake(mesh: Mesh, nodes: list[NodeProcess], sleepers: list[NodeProcess], beyond_s: float) -> None:
     """`sleepers` stand still until everybody else has reported each of them, and `beyond_s` longer."""
     awake = [node for node in nodes if node not in sleepers]
     marks = marks_of(nodes)
@@ -53,26 +51,18 @@ def sleep_and_wake(
         for sleeper in sleepers:
             event = node.wait("up", 30, mark=marks[node.name], node=sleeper.id)
             took = event["seen_at"] - thawed
-            assert took < INTERVAL_S + SCHEDULING_S, (
-                f"{node.name} saw {sleeper.name} {took:.2f} s after it woke"
-            )
+            assert took < INTERVAL_S + SCHEDULING_S, f"{node.name} saw {sleeper.name} {took:.2f} s after it woke"
     hold(2 * 3 * INTERVAL_S, nodes)  # a second opinion would come with the next timeout
     mesh.assert_agreed(nodes)
     for sleeper in sleepers:
-        assert sleeper.since(marks[sleeper.name], "down") == [], (
-            f"{sleeper.name} reports somebody"
-        )
+        assert sleeper.since(marks[sleeper.name], "down") == [], f"{sleeper.name} reports somebody"
         assert sleeper.since(marks[sleeper.name], "error") == [], sleeper.name
     for node in awake:
         for other in nodes:
             if other is node:
                 continue
-            said = [
-                event["event"] for event in node.since(marks[node.name], None, other.id)
-            ]
-            assert said == (["down", "up"] if other in sleepers else []), (
-                f"{node.name} about {other.name}"
-            )
+            said = [event["event"] for event in node.since(marks[node.name], None, other.id)]
+            assert said == (["down", "up"] if other in sleepers else []), f"{node.name} about {other.name}"
 
 
 @scenarios
@@ -124,16 +114,10 @@ def one_that_looks_on_sleeps_through_a_death(mesh: Mesh) -> None:
     )
     hold(2 * 3 * INTERVAL_S, [*others, observer])
     mesh.assert_agreed([*others, observer])
-    assert [event["node"] for event in observer.downs(marks[observer.name])] == [
-        victim.id
-    ]
+    assert [event["node"] for event in observer.downs(marks[observer.name])] == [victim.id]
     for node in others:
-        assert [
-            event["event"] for event in node.since(marks[node.name], None, observer.id)
-        ] == ["down", "up"]
-        assert [
-            event["event"] for event in node.since(marks[node.name], None, victim.id)
-        ] == ["down"]
+        assert [event["event"] for event in node.since(marks[node.name], None, observer.id)] == ["down", "up"]
+        assert [event["event"] for event in node.since(marks[node.name], None, victim.id)] == ["down"]
 
 
 outcomes, test_pause = scenarios.as_tests()

@@ -48,9 +48,7 @@ def test_a_closed_loop_does_not_stop_the_node() -> None:
     peer = ClusterNode(**options("app2"))
 
     async def meet() -> None:
-        await peer.start(
-            seeds=[node.get_local_node_id()]
-        )  # a call in a running loop: it takes the handlers over
+        await peer.start(seeds=[node.get_local_node_id()])  # a call in a running loop: it takes the handlers over
         await until(watch.has("up", peer.get_local_node_id()))
         await peer.stop()
 
@@ -81,11 +79,7 @@ def test_events_of_the_time_between_two_loops_come_late_but_in_order() -> None:
         until_sync(lambda: node.get_connected_node_count() == 0)
     assert watch.of("up") == []
     asyncio.run(node.stop())
-    expected = [
-        event
-        for name in names
-        for event in (("up", name), ("down", name, "graceful_shutdown"))
-    ]
+    expected = [event for name in names for event in (("up", name), ("down", name, "graceful_shutdown"))]
     assert [event for event in watch.events if event[0] in ("up", "down")] == expected
 
 
@@ -129,14 +123,10 @@ async def test_stop_from_another_thread() -> None:
     async with running("app1") as node:
         watch = Watch(node)
         with loop_in_thread() as other:
-            await asyncio.wrap_future(
-                asyncio.run_coroutine_threadsafe(node.stop(), other)
-            )
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(node.stop(), other))
         assert node.get_status() == "stopped"
         assert watch.of("status") == [("stopping",), ("stopped",)]
-        assert watch.threads == {"MainThread"}, (
-            "handlers run on the loop that awaited start"
-        )
+        assert watch.threads == {"MainThread"}, "handlers run on the loop that awaited start"
 
 
 async def test_handlers_run_on_the_loop_that_awaited_start() -> None:
@@ -148,12 +138,8 @@ async def test_handlers_run_on_the_loop_that_awaited_start() -> None:
             (asyncio.get_running_loop(), "MainThread"),
         ):
             watch.threads.clear()
-            await asyncio.wrap_future(
-                asyncio.run_coroutine_threadsafe(node.start(), place)
-            )
-            await asyncio.wrap_future(
-                asyncio.run_coroutine_threadsafe(node.stop(), place)
-            )
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(node.start(), place))
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(node.stop(), place))
             assert watch.threads == {expected}
 
 
@@ -171,9 +157,7 @@ def test_a_mesh_of_loops_in_threads() -> None:
             await asyncio.to_thread(barrier.wait, 20)
             node = seed
             if watch is None:
-                node = ClusterNode(
-                    **options(f"app{number}", seeds=[seed.get_local_node_id()])
-                )
+                node = ClusterNode(**options(f"app{number}", seeds=[seed.get_local_node_id()]))
                 watch = Watch(node)
                 await node.start()
             await until(lambda: len(watch.of("up")) >= count - 1)
@@ -209,9 +193,7 @@ def test_a_loop_without_add_reader() -> None:
     with asyncio.Runner(loop_factory=NoReaders) as runner:
         runner.run(main())
     until_sync(
-        lambda: (
-            not [t for t in threading.enumerate() if t.name == "noex-cluster-events"]
-        ),
+        lambda: not [t for t in threading.enumerate() if t.name == "noex-cluster-events"],
         "its threads end",
     )
 
@@ -233,17 +215,13 @@ def test_a_loop_without_add_reader_that_is_closed() -> None:
         ("stopped",),
     ]
     until_sync(
-        lambda: (
-            not [t for t in threading.enumerate() if t.name == "noex-cluster-events"]
-        ),
+        lambda: not [t for t in threading.enumerate() if t.name == "noex-cluster-events"],
         "its threads end",
     )
 
 
 @pytest.mark.parametrize("factory", ["asyncio", "uvloop"])
-def test_debug_mode_has_nothing_to_say(
-    factory: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_debug_mode_has_nothing_to_say(factory: str, caplog: pytest.LogCaptureFixture) -> None:
     if factory == "uvloop" and importlib.util.find_spec("uvloop") is None:
         pytest.skip("uvloop is not installed")
     new_loop = importlib.import_module(factory).new_event_loop
@@ -255,9 +233,7 @@ def test_debug_mode_has_nothing_to_say(
         await asyncio.sleep(0)
 
     async def main() -> None:
-        asyncio.get_running_loop().slow_callback_duration = (
-            5.0  # a busy machine is no fault of ours
-        )
+        asyncio.get_running_loop().slow_callback_duration = 5.0  # a busy machine is no fault of ours
         node = ClusterNode(**options("app1"))
         node.on_node_up(handler)
         node.on_status_change(lambda status: None)
@@ -268,11 +244,7 @@ def test_debug_mode_has_nothing_to_say(
         warnings.simplefilter("error")
         with asyncio.Runner(debug=True, loop_factory=new_loop) as runner:
             runner.run(main())
-    assert [
-        r.getMessage()
-        for r in caplog.records
-        if r.name == "asyncio" and r.levelno >= logging.WARNING
-    ] == []
+    assert [r.getMessage() for r in caplog.records if r.name == "asyncio" and r.levelno >= logging.WARNING] == []
     until_sync(
         lambda: len(os.listdir("/proc/self/fd")) <= open_before,
         "descriptors are closed",
@@ -339,13 +311,8 @@ async def test_queries_from_many_threads() -> None:
 
         def ask() -> int:
             return sum(
-                len(node.get_nodes())
-                + len(node.get_connected_nodes())
-                + len(node.get_stats().peers)
+                len(node.get_nodes()) + len(node.get_connected_nodes()) + len(node.get_stats().peers)
                 for _ in range(200)
             )
 
-        assert (
-            await asyncio.gather(*(asyncio.to_thread(ask) for _ in range(4)))
-            == [600] * 4
-        )
+        assert await asyncio.gather(*(asyncio.to_thread(ask) for _ in range(4))) == [600] * 4

@@ -314,6 +314,7 @@ def everything(fuzz_seconds: int) -> list[list[Job]]:
             *node_jobs(release, tree=tree, prefix="shared-"),
             *pytest_jobs("install", release, cost=2, time_limit=900),
             *bench_jobs(release),
+            Job("format", "sources", [ROOT / "dev", "format", "--check"]),
         ]
     )
     stages.append(
