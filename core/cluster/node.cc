@@ -396,8 +396,8 @@ Result<uint64_t> Node::table_version() const {
   if (impl_->forked()) return forked();
   const auto view = impl_->view();
   if (view == nullptr) return not_started();
-  // Tables and beats count anew with each start. An incarnation is a time in units of 1/65536 ms: fewer beats than that
-  // come in, so the sum of one run never reaches the next one's.
+  // Tables and beats count anew with each start. An incarnation is a time in units of 1/65536 ms, later with each run:
+  // fewer beats than that come in, so the sum of one run never reaches the next one's.
   return view->identity.incarnation + view->table->version + view->table->beats->load(std::memory_order_acquire);
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 #include <variant>
 
+#include "cluster/incarnation.h"
 #include "transport/clock.h"
 #include "transport/local_address.h"
 
@@ -15,8 +16,6 @@ namespace {
 
 // Names among the seeds are looked up for the advertised address; a dead name server must not hold up start for longer.
 constexpr Duration kAdvertiseLookupMax = Duration::seconds(1);
-
-Incarnation new_incarnation(int64_t unix_ms) { return static_cast<uint64_t>(unix_ms) << 16 | (random_u64() & 0xffff); }
 
 // Strangers together take at most three of four descriptors that this process may have: the application and the
 // members of the mesh need some, too.
@@ -71,7 +70,7 @@ Status NodeRun::execute() {
   const Result<NodeId> id = NodeId::create(config_.node_name, advertised_host(**transport), *port);
   if (ending()) return aborted();
   if (!id) return id.error();
-  return run_driver(**transport, {*id, new_incarnation(now.unix_ms), now.mono});
+  return run_driver(**transport, {*id, new_incarnation(now.unix_ms, random_u64()), now.mono});
 }
 
 Status NodeRun::run_driver(UvTransport& transport, const Identity& identity) {
