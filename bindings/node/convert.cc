@@ -1,6 +1,7 @@
 #include "convert.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 namespace noex_js {
@@ -21,10 +22,43 @@ class NodePieces {
     next_ = instance_.numbers.Value().Data();
   }
 
+  // All of it is new.
+  template <typename Node>
+  void add_new(const Node& node, size_t place) {
+    add_numbers(node, place, kNowhere);
+    add_texts(node);
+  }
+
+  // Its texts are those of the node at `before` in the former list.
+  void add_changed(const noex_node& node, size_t place, size_t before) {
+    add_numbers(node, place, static_cast<double>(before));
+  }
+
+  // It is the node at `before` in the former list.
+  void add_same(size_t place, size_t before) {
+    next_[0] = static_cast<double>(place);
+    next_[1] = static_cast<double>(before);
+    next_[3] = kSame;
+    next_ += kNumbers;
+    ++count_;
+  }
+
+  [[nodiscard]] size_t count() const { return count_; }
+  // `former` may be undefined if only new nodes were added.
+  [[nodiscard]] Napi::Array make(const Napi::Value& former) const { return call(instance_.make_nodes, former); }
+  [[nodiscard]] Napi::Array renew(const Napi::Array& former) const { return call(instance_.renew_nodes, former); }
+
+ private:
+  static constexpr size_t kNumbers = 7;
+  static constexpr size_t kNumbersMin = 64 * kNumbers;
+  static constexpr double kNowhere = -1;  // as the place in the former list
+  static constexpr double kSame = -1;     // as the status
+
   // Counters and times stay far below 2^53, so a number loses nothing.
   template <typename Node>
-  void add_numbers(const Node& node, size_t place) {
+  void add_numbers(const Node& node, size_t place, double before) {
     *next_++ = static_cast<double>(place);
+    *next_++ = before;
     *next_++ = static_cast<double>(node.port);
     *next_++ = static_cast<double>(node.status);
     *next_++ = static_cast<double>(node.process_count);
@@ -50,16 +84,10 @@ class NodePieces {
     texts_.append(digits, sizeof digits);
   }
 
-  [[nodiscard]] size_t count() const { return count_; }
-  [[nodiscard]] Napi::Array make() const { return call(instance_.make_nodes, Napi::String::New(env_, texts_)); }
-  [[nodiscard]] Napi::Array renew(const Napi::Array& former) const { return call(instance_.renew_nodes, former); }
-
- private:
-  static constexpr size_t kNumbers = 6;
-  static constexpr size_t kNumbersMin = 64 * kNumbers;
-
-  [[nodiscard]] Napi::Array call(const Napi::FunctionReference& function, const Napi::Value& rest) const {
-    return function.Call({Napi::Number::New(env_, static_cast<double>(count_)), instance_.numbers.Value(), rest})
+  [[nodiscard]] Napi::Array call(const Napi::FunctionReference& function, const Napi::Value& former) const {
+    return function
+        .Call({Napi::Number::New(env_, static_cast<double>(count_)), instance_.numbers.Value(),
+               Napi::String::New(env_, texts_), former})
         .As<Napi::Array>();
   }
 
@@ -73,13 +101,12 @@ class NodePieces {
 template <typename Node>
 Napi::Object make_node(Napi::Env env, const Node& node) {
   NodePieces pieces(env, 1);
-  pieces.add_numbers(node, 0);
-  pieces.add_texts(node);
-  return pieces.make().Get(uint32_t{0}).As<Napi::Object>();
+  pieces.add_new(node, 0);
+  return pieces.make(env.Undefined()).Get(uint32_t{0}).As<Napi::Object>();
 }
 
-// Whether it is the same run of the same node. While both snapshots live, their texts do: one address is one id.
-bool is_same_run(const noex_node& a, const noex_node& b) { return a.id == b.id && a.incarnation == b.incarnation; }
+// While two snapshots live, their texts do: one address is one id.
+bool is_same_node(const noex_node& a, const noex_node& b) { return a.id == b.id || std::strcmp(a.id, b.id) == 0; }
 
 bool is_unchanged(const noex_node& a, const noex_node& b) {
   return a.last_heartbeat_at == b.last_heartbeat_at && a.uptime_ms == b.uptime_ms && a.status == b.status &&
@@ -120,24 +147,37 @@ Napi::Object node_to_js(Napi::Env env, const NodeCopy& node) { return make_node(
 Napi::Array nodes_to_js(Napi::Env env, const noex_nodes* nodes) {
   const size_t count = noex_nodes_count(nodes);
   NodePieces pieces(env, count);
-  for (size_t i = 0; i < count; ++i) {
-    pieces.add_numbers(*noex_nodes_at(nodes, i), i);
-    pieces.add_texts(*noex_nodes_at(nodes, i));
-  }
-  return pieces.make();
+  for (size_t i = 0; i < count; ++i) pieces.add_new(*noex_nodes_at(nodes, i), i);
+  return pieces.make(env.Undefined());
 }
 
 Napi::Array nodes_to_js(Napi::Env env, const noex_nodes* nodes, const noex_nodes* former,
                         const Napi::Array& former_list) {
   const size_t count = noex_nodes_count(nodes);
-  if (noex_nodes_count(former) != count) return nodes_to_js(env, nodes);
+  const size_t former_count = noex_nodes_count(former);
+  // As long as nobody comes or goes, only what has changed crosses.
+  bool same_places = count == former_count;
+  for (size_t i = 0; same_places && i < count; ++i) {
+    same_places = is_same_node(*noex_nodes_at(nodes, i), *noex_nodes_at(former, i));
+  }
   NodePieces pieces(env, count);
+  size_t before = 0;
   for (size_t i = 0; i < count; ++i) {
     const noex_node& now = *noex_nodes_at(nodes, i);
-    const noex_node& before = *noex_nodes_at(former, i);
-    if (!is_same_run(now, before)) return nodes_to_js(env, nodes);
-    if (!is_unchanged(now, before)) pieces.add_numbers(now, i);
+    // Both lists are in the order of the ids.
+    if (same_places) before = i;
+    while (!same_places && before < former_count && std::strcmp(noex_nodes_at(former, before)->id, now.id) < 0)
+      ++before;
+    const noex_node* const old = before < former_count ? noex_nodes_at(former, before) : nullptr;
+    if (old == nullptr || !is_same_node(*old, now) || old->incarnation != now.incarnation) {
+      pieces.add_new(now, i);
+    } else if (!is_unchanged(*old, now)) {
+      pieces.add_changed(now, i, before);
+    } else if (!same_places) {
+      pieces.add_same(i, before);
+    }
   }
+  if (!same_places) return pieces.make(former_list);
   return pieces.count() == 0 ? former_list : pieces.renew(former_list);
 }
 

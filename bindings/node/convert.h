@@ -15,9 +15,9 @@ namespace noex_js {
 // and so has a second copy of the package. Nothing is shared between them, hence no globals in this binding.
 struct Instance {
   // Set by the package: so errors are of its classes, and objects are made where that is quick.
-  Napi::FunctionReference make_error;           // (statusName, details) => Error
-  Napi::FunctionReference make_nodes;           // (count, numbers, texts) => a frozen array; see node/lib/node-info.cjs
-  Napi::FunctionReference renew_nodes;          // (count, numbers, former) => a frozen array
+  Napi::FunctionReference make_error;   // (statusName, details) => Error
+  Napi::FunctionReference make_nodes;   // (count, numbers, texts, former) => a frozen array; see node/lib/node-info.cjs
+  Napi::FunctionReference renew_nodes;  // the same; what is not given is as in `former`
   Napi::Reference<Napi::Float64Array> numbers;  // what they are given; used again, for making one takes long
 };
 

@@ -40,10 +40,27 @@ test('a list after a change has the new values, and is frozen', async () => {
   await Promise.all([a.stop(), b.stop(), c.stop()]);
 });
 
+test('who comes and goes leaves the others the same objects', async () => {
+  const [a, b, c] = [new ClusterNode(), new ClusterNode(), new ClusterNode()];
+  // Beats are so rare that nothing else changes meanwhile, but for those who have just met.
+  const slow = { ...options, heartbeatIntervalMs: 60_000 };
+  await a.start({ ...slow, nodeName: 'a' });
+  const seeds = [a.getLocalNodeId()];
+  await c.start({ ...slow, nodeName: 'c', seeds });
+  const [alone] = await eventually(() => a.getConnectedNodeCount() === 1 && a.getNodes(), 'c is there');
+  await b.start({ ...slow, nodeName: 'b', seeds });
+  const [first, second] = await eventually(() => a.getConnectedNodeCount() === 2 && a.getNodes(), 'b is there, too');
+  assert.equal(first.id, b.getLocalNodeId());
+  assert.match(first.incarnation, /^[0-9a-f]{16}$/);
+  assert.equal(second.id, alone.id);
+  assert.deepEqual(second, { ...alone, lastHeartbeatAt: second.lastHeartbeatAt, uptimeMs: second.uptimeMs });
+  await Promise.all([a.stop(), b.stop(), c.stop()]);
+});
+
 test('what has not changed is the same object', () => {
   const [makeNodes, renewNodes] = createNodeFactories(['', 'connecting', 'connected', 'disconnected']);
-  const numbers = new Float64Array(32); // longer than what is in it
-  numbers.set([0, 4369, 2, 5, 1000, 10, 1, 4370, 1, 0, 0, 0]);
+  const numbers = new Float64Array(64); // longer than what is in it
+  numbers.set([0, -1, 4369, 2, 5, 1000, 10, 1, -1, 4370, 1, 0, 0, 0]);
   const list = makeNodes(2, numbers, 'a@h:4369\nh\n00000000000000ff\nb@h:4370\nh\n');
   const [a, b] = list;
   assert.deepEqual(a, {
@@ -58,10 +75,31 @@ test('what has not changed is the same object', () => {
   });
   assert.equal(b.status, 'connecting');
   assert.equal(b.incarnation, undefined);
-  numbers.set([1, 4370, 3, 6, 2000, 20]);
-  const renewed = renewNodes(1, numbers, list);
+
+  numbers.set([1, 1, 4370, 3, 6, 2000, 20]); // b has changed
+  const renewed = renewNodes(1, numbers, '', list);
   assert.equal(renewed[0], a);
   assert.deepEqual(renewed[1], { ...b, status: 'disconnected', processCount: 6, lastHeartbeatAt: 2000, uptimeMs: 20 });
   assert.deepEqual([list[0], list[1]], [a, b]);
+
+  numbers.set([1, -1, 4370, 2, 0, 3000, 0]); // another run of b
+  const restarted = renewNodes(1, numbers, 'b@h:4370\nh\n0000000000000001', renewed);
+  assert.equal(restarted[0], a);
+  assert.deepEqual(restarted[1], {
+    ...b,
+    status: 'connected',
+    lastHeartbeatAt: 3000,
+    incarnation: '0000000000000001',
+  });
+
+  // a is gone, c has come, and d; b is the same.
+  numbers.set([0, 1, 0, -1, 0, 0, 0, 1, -1, 4371, 2, 1, 1, 1, 2, -1, 4372, 1, 0, 0, 0]);
+  const other = makeNodes(3, numbers, 'c@h:4371\nh\n0000000000000002\nd@h:4372\nh\n', restarted);
+  assert.equal(other[0], restarted[1]);
+  assert.deepEqual(other.map((node) => [node.id, node.port, node.incarnation]).slice(1), [
+    ['c@h:4371', 4371, '0000000000000002'],
+    ['d@h:4372', 4372, undefined],
+  ]);
+  assert.ok([renewed, restarted, other].every((nodes) => Object.isFrozen(nodes)));
   assert.deepEqual(makeNodes(0, numbers, ''), []);
 });
