@@ -157,6 +157,12 @@ void Membership::Machine::identify_reference(Connection& connection, const Messa
            "'" + message.from.text() + "' answers without hello while it is connected with one");
     return;
   } else if (!same_process(*member, connection)) {
+    if (connection.incarnation < member->incarnation) {
+      // Said by a run before that one, and on its way for long. (Or its clock was set back: then the run that is up in
+      // our eyes is silent, and soon is not.)
+      reject(connection, RejectKind::Replayed, "a first frame of an earlier run of '" + message.from.text() + "'");
+      return;
+    }
     discard_connections_of(*member);
     bring_down(*member, DownReason::ConnectionClosed, "it was restarted: its start time changed");
   } else if (member->connections.size() >= limits_.reference_connections_max) {

@@ -54,5 +54,6 @@ test('a thousand starts and stops', { timeout: 120_000 }, async (t) => {
   }, 'threads and descriptors are gone');
   const growth = resident.slice(1).map((kib, part) => kib - resident[part]);
   t.diagnostic(`KiB more after each ${PART} runs: ${growth.join(', ')}`);
-  assert.ok(Math.min(...growth) < GROWTH_KIB_MAX, `grows without end: ${growth.join(', ')} KiB`);
+  const counts = process.env.NOEX_SANITIZER === undefined;
+  assert.ok(!counts || Math.min(...growth) < GROWTH_KIB_MAX, `grows without end: ${growth.join(', ')} KiB`);
 });

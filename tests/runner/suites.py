@@ -169,6 +169,8 @@ def interpreter_env(build: Path) -> dict[str, str]:
     runtimes = [re.search(rf"=> (/\S*/{name}\.so\S*)", needed) for name in (f"lib{build.name}", r"libstdc\+\+")]
     env = {
         **SANITIZER_ENV[build.name],
+        # It keeps what was freed for a while, to notice who still uses it: how far a process grew says nothing.
+        "NOEX_SANITIZER": build.name,
         "LD_PRELOAD": " ".join(found.group(1) for found in runtimes if found),
         "PYTHONMALLOC": "malloc",  # each object is a block of its own that the sanitizer knows
     }

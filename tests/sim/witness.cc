@@ -148,6 +148,8 @@ void Witness::judge(const NodeDown& down, const Standing& standing) {
       const auto last = recorder_->last_deliverable_frame_from(life->process);
       timed_out_.push_back(life);
       const Duration timeout = timeout_towards(*life);
+      // Whose id is in doubt is refused where its rival was believed; such words are no beats.
+      if (truth_.has_rival(life_)) return;
       if (last && now - *last - own_pause(*last) < timeout - Duration::milliseconds(1)) {
         fail("reports heartbeat_timeout for " + down.id.text() + ", whose last frame could be read " +
              seconds(now - *last) + " s ago, its own pause of " + seconds(own_pause(*last)) +

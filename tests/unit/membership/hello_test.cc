@@ -364,6 +364,21 @@ TEST(Reference, AChangedStartTimeIsARestart) {
             (Lines{"up ref@127.0.0.1:6000", "down ref@127.0.0.1:6000 connection_closed", "up ref@127.0.0.1:6000"}));
 }
 
+// It was killed with a first frame of its own on the way, which comes when its next run is up.
+TEST(Reference, AFirstFrameOfAnEarlierRunIsRefused) {
+  for (const bool dialled : {false, true}) {
+    Script node({.seeds = {kRef}});
+    const ConnectionId late = dialled ? node.dial_to("127.0.0.1:6000") : node.accept();
+    if (dialled) node.open(late);
+    const ConnectionId up = node.accept();
+    node.beat(up, kRef, std::nullopt, {}, 10);
+    node.beat(late, kRef, std::nullopt, {}, 5000, -1000);
+    EXPECT_TRUE(node.closed(late));
+    EXPECT_FALSE(node.closed(up));
+    EXPECT_EQ(node.events(), Lines{"up ref@127.0.0.1:6000"});
+  }
+}
+
 TEST(Reference, AnOldFirstFrameIsRefusedUnlessWeDialled) {
   Script node;
   const ConnectionId connection = node.accept();
