@@ -174,7 +174,8 @@ class NodeProcess:
                     break
                 self._changed.wait(min(remaining, 0.2))
         wanted = ", ".join(f"{key}={'…' if callable(value) else value}" for key, value in fields.items())
-        ending = f"; it ended with code {self.process.returncode}" if ended else ""
+        words = " | ".join(self.said[-3:])
+        ending = f"; it ended with code {self.process.returncode} and the words: {words}" if ended else ""
         raise Expected(
             f"{self.name} ({self.language}) did not say {expected or f'{kind} {wanted}'} within {timeout:g} s{ending}"
         )
