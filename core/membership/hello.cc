@@ -131,10 +131,12 @@ void Membership::Machine::identify_reference(Connection& connection, const Messa
     }
     if (message.timestamp < member->newest_timestamp - kReplayToleranceMs) {
       // Its clock may have been set back while it was away. On a connection that we dial no replay is possible, so
-      // there it can be met again.
-      if (member->status != NodeStatus::Connected && member->target == 0) {
+      // there it can be met again: at once, for as long as it has a connection to us it drops any other.
+      if (member->status != NodeStatus::Connected) {
         member->left = false;
-        want_dial(*member, clock_ + config_.heartbeat_interval / 2);
+        const Target* target = find_target(member->target);
+        const bool dialled_lately = target != nullptr && clock_ - target->queued_at < config_.heartbeat_interval;
+        if (!dialled_lately) want_dial(*member, clock_);
       }
       reject(connection, RejectKind::Replayed, "an old first frame of '" + message.from.text() + "'");
       return;

@@ -315,8 +315,9 @@ bool Scenario::is_lost(const ReferenceModel& reference) const {
 void Scenario::settle() {
   Simulation& sim = *simulation_;
   sim.note("the last fault is over");
-  // What was stuck in an outage flows again, or its connection breaks.
-  Duration limit = heal_time() + sim.network().settings().retransmit_max;
+  // What was stuck in an outage flows again, or its connection breaks: only then it is over for those who are told.
+  sim.run_for(sim.network().settings().retransmit_max + 2 * latency_max_);
+  Duration limit = heal_time();
   // A connection that fell silent for good is a fault that goes on: it ends when it is noticed, after a timeout, or, if
   // it was in the middle of its hello, after the time for identification.
   if (had_silent_streams_) limit = limit + timeout_max_ + std::max(kIdentification, interval_max_ + 5 * kSecond);

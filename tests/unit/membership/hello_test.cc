@@ -346,11 +346,42 @@ TEST(Reference, WithAnOlderClockItIsMetAgainByOurOwnDial) {
   const ConnectionId back = node.accept();
   node.beat(back, kRef, std::nullopt, {}, 5000, -60'000);
   EXPECT_TRUE(node.closed(back));
-  node.run(1'000);
-  const ConnectionId dialled = node.dial_to("127.0.0.1:6000");
+  const ConnectionId dialled = node.dial_to("127.0.0.1:6000");  // at once: it has none to us now
   node.open(dialled);
   node.beat(dialled, kRef, std::nullopt, {}, 5000, -60'000);
   EXPECT_EQ(node.events(), Lines{"up ref@127.0.0.1:6000"});
+}
+
+// Its own dials come sooner than ours, whose delays grow, and while one of its lasts it drops ours.
+TEST(Reference, WithAnOlderClockItsDialsBringOursForward) {
+  Script node;
+  const auto refuse_old = [&node] {
+    const ConnectionId back = node.accept();
+    node.beat(back, kRef, std::nullopt, {}, 5000, -60'000);
+    EXPECT_TRUE(node.closed(back));
+  };
+  const auto drop = [&node] {
+    const ConnectionId dialled = node.dial_to("127.0.0.1:6000");
+    node.open(dialled);
+    node.step(ConnectionClosed{dialled, CloseCause::EndOfStream});
+    node.take();
+  };
+  const ConnectionId connection = node.accept();
+  node.beat(connection, kRef);
+  node.goodbye(connection, kRef, kRef);
+  node.run(20'000);
+  node.take();
+  for (int round = 0; round < 6; ++round) {
+    refuse_old();
+    drop();
+    refuse_old();
+    EXPECT_TRUE(node.dialled().empty()) << "two dials in an interval, round " << round;
+    node.run(1'000);
+    while (!node.dialled().empty()) {  // of its own accord
+      drop();
+      node.run(1'000);
+    }
+  }
 }
 
 TEST(Reference, AChangedStartTimeIsARestart) {
