@@ -407,13 +407,31 @@ void Membership::Machine::receive_confirmed(Connection& connection, const Messag
       send_full_list(connection);
     }
   }
-  // A reference node may write on any of its connections: answer where it spoke last.
-  if (!connection.has_hello && connection.state == ConnectionState::Confirmed) set_active(member, connection.id);
+  if (connection.state == ConnectionState::Confirmed && member.active != connection.id) {
+    follow(member, connection);
+  }
   if (const auto* heartbeat = std::get_if<Heartbeat>(&message.payload)) {
     receive_heartbeat(connection, member, *heartbeat);
   } else if (const auto* goodbye = std::get_if<Goodbye>(&message.payload)) {
     receive_goodbye(connection, *goodbye);
   }
+}
+
+// It speaks on another connection than the one that we write on.
+void Membership::Machine::follow(Member& member, Connection& spoken) {
+  if (!spoken.has_hello) {
+    // A reference node may write on any of its connections: answer where it spoke last.
+    set_active(member, spoken.id);
+    return;
+  }
+  // Of two, the node with the smaller id ends the older and speaks on the newer, as it sees them. The end may have been
+  // lost with all that came after it on a connection that fell silent: then this is the one that it keeps.
+  const Connection* active = find_connection(member.active);
+  if (active == nullptr || clock_ - active->last_frame_at < member.timeout) return;
+  spoken.confirmed_order = next_confirmed_order_++;
+  set_expiry(spoken, Instant::never());
+  refresh_active(member);
+  resolve_duplicates(member);
 }
 
 void Membership::Machine::receive_heartbeat(Connection& connection, Member& member, const Heartbeat& heartbeat) {

@@ -193,6 +193,7 @@ class Membership::Machine {
   void admit_held(const NodeId& id);
   void confirm(Connection& connection);
   void resolve_duplicates(Member& member);
+  void follow(Member& member, Connection& spoken);
   void limit_connections(Member& member);
   void receive(Connection& connection, const Message& message);
   void receive_heartbeat(Connection& connection, Member& member, const Heartbeat& heartbeat);

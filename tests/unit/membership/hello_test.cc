@@ -196,6 +196,32 @@ TEST(Duplicates, OnlyTheSmallerIdClosesTheOlder) {
   }
 }
 
+// Two dials crossed, and each side takes its own for the older; the smaller's end of it was lost on the way.
+TEST(Duplicates, TheLargerIdFollowsWhereTheSmallerSpeaks) {
+  Script node;
+  const ConnectionId kept = node.join(kA);
+  const ConnectionId ended_there = node.join(kA);
+  const auto beats = [&node](ConnectionId connection, int seconds) {
+    for (int second = 0; second < seconds; ++second) {
+      node.beat(connection, kA);
+      node.run(1'000);
+    }
+  };
+  beats(kept, 2);
+  node.take();
+  beats(kept, 1);
+  EXPECT_TRUE(node.sent(kept).empty()) << "one or two frames were on their way";
+  beats(kept, 1);
+  node.take();
+  beats(kept, 1);
+  EXPECT_EQ(node.sent(kept).size(), 1u);
+  EXPECT_TRUE(node.sent(ended_there).empty());
+  beats(kept, 70);
+  EXPECT_TRUE(node.closed(ended_there));
+  EXPECT_FALSE(node.closed(kept));
+  EXPECT_EQ(node.events(), Lines{});
+}
+
 TEST(Duplicates, TheOlderMayEndBeforeTheNewerIsConfirmed) {
   Script node;
   const ConnectionId older = node.join(kA);
