@@ -164,9 +164,10 @@ void Witness::judge(const NodeDown& down, const Standing& standing) {
       } else if (recorder_->has_proven_connection_to(life->process, standing.since)) {
         fail("reports connection_closed for " + down.id.text() + ", with which another connection is open");
       } else if (const auto closed = recorder_->last_close_by(life->process);
-                 closed && now - *closed < timeout_towards(*life) && recorder_->is_connected_to(life->process) &&
-                 truth_.believes_connected(*life, life_.process)) {
-        // It had a timeout from then on to speak on the other.
+                 closed && standing.since < now && now - *closed < timeout_towards(*life) &&
+                 recorder_->is_connected_to(life->process) && truth_.believes_connected(*life, life_.process)) {
+        // It had a timeout from then on to speak on the other. (Unless what it said had been stuck together with the
+        // end, for so long that the other is gone.)
         fail("reports connection_closed for " + down.id.text() + ", which only closed one of two");
       }
       return;
