@@ -16,7 +16,7 @@ from sim import LIFE_LIMIT, kind_of, play
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = Path(__file__).with_name("mutations.toml")
-COPIED = ["CMakeLists.txt", "cmake", "core", "capi", "cli", "examples", "tests/CMakeLists.txt", "tests/sim"]
+COPIED = ["CMakeLists.txt", "cmake", "core", "capi", "cli", "examples", "bench", "tests/CMakeLists.txt", "tests/sim"]
 SEEDS = 200
 
 

@@ -24,6 +24,12 @@ def test_there_are_enough_of_them_and_none_twice() -> None:
     assert len({mutation.name for mutation in all_of_them}) == len(all_of_them)
 
 
+def test_all_that_is_configured_is_copied() -> None:
+    words = (ROOT / "CMakeLists.txt").read_text().replace("(", " ").replace(")", " ").split()
+    added = {after for word, after in zip(words, words[1:], strict=False) if word == "add_subdirectory"}
+    assert added - {"bindings", "tests"} <= set(mutants.COPIED)
+
+
 def test_the_same_failure_of_others_at_another_time_is_the_same() -> None:
     one = "at 12.5000 s: n3@10.0.0.4:5000 dials n1@10.0.0.2:5000, which has just said goodbye"
     other = "at 3.1000 s: n0@10.0.0.1:5000 dials n2@10.0.0.3:5001, which has just said goodbye"
