@@ -90,6 +90,7 @@ class Scenario {
   void check_tables();
   void check_forgotten();
   void check_errors();
+  [[nodiscard]] bool may_seem_twice(const std::string& id) const;
   void fail(const std::string& what);
 
   // Does something later, within the time of trouble or at its end.
