@@ -9,10 +9,8 @@ are ended by their own pid, whatever happens.
 import contextlib
 import json
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +19,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ports import free_ports
+
+__all__ = ["BUILD", "ROOT", "Event", "Expected", "NodeProcess", "command_line", "free_ports"]
+
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("NOEX_BUILD_DIR", ROOT / "build" / "release"))
 Event = dict[str, Any]
@@ -28,25 +30,6 @@ Event = dict[str, Any]
 
 class Expected(AssertionError):
     """Something that had to happen did not happen in time."""
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, below the range that the system gives to outgoing connections."""
-    held, ports = [], []
-    for port in random.sample(range(20000, 32000), 2000):
-        probe = socket.socket()
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            probe.close()
-            continue
-        held.append(probe)
-        ports.append(port)
-        if len(ports) == count:
-            break
-    for probe in held:
-        probe.close()
-    return ports
 
 
 def command_line(language: str) -> list[str]:

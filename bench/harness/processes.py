@@ -7,9 +7,7 @@ milliseconds of the wall clock and are converted.
 import contextlib
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +17,9 @@ from types import TracebackType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "demo"))
+from ports import free_ports as free_ports  # noqa: E402  # the path above
+
 BUILD = Path(os.environ.get("NOEX_BUILD_DIR", ROOT / "build" / "release"))
 SECRET = "the secret of the benchmark"
 
@@ -29,23 +30,6 @@ class Expected(AssertionError):
 
 def now() -> float:
     return time.clock_gettime(time.CLOCK_MONOTONIC)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, below the range that the system gives to outgoing connections."""
-    ports: list[int] = []
-    held = []
-    for port in random.sample(range(12000, 32000), 19000):
-        probe = socket.socket()
-        held.append(probe)
-        with contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            ports.append(port)
-        if len(ports) == count:
-            break
-    for probe in held:
-        probe.close()
-    return ports
 
 
 def wait_until(what: str, check: Callable[[], Any], timeout: float, step: float = 0.05) -> Any:

@@ -2,8 +2,8 @@
 
 import os
 import signal
-import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,17 +12,11 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "demo"))
+from ports import free_ports  # noqa: E402  # the path above
+
 PROGRAM = Path(os.environ.get("NOEX_BUILD_DIR", ROOT / "build" / "release")) / "examples" / "c" / "cluster_node"
 DEADLINE = 30.0
-
-
-def free_ports(count: int) -> list[int]:
-    """Held all at once, so that they differ."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
 
 
 class Terminal:

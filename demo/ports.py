@@ -1,0 +1,37 @@
+"""Ports for nodes that are about to be started."""
+
+import contextlib
+import random
+import socket
+from collections import deque
+
+_KEPT_MAX = 400  # descriptors; by then the first have long been listened on
+_kept: deque[socket.socket] = deque()
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on, below the range that the system gives to outgoing connections.
+
+    Until its node listens, nothing would keep another process that looks for ports from the same one. So each is also a
+    name in the kernel that this process keeps, and who finds the name taken looks further.
+    """
+    ports: list[int] = []
+    probes = []
+    for port in random.sample(range(12000, 32000), 20000):
+        if len(ports) == count:
+            break
+        name = socket.socket(socket.AF_UNIX)
+        probe = socket.socket()
+        probes.append(probe)
+        with contextlib.suppress(OSError):
+            name.bind(f"\0noex-cluster-port-{port}")
+            probe.bind(("127.0.0.1", port))
+            _kept.append(name)
+            ports.append(port)
+            continue
+        name.close()
+    for probe in probes:
+        probe.close()
+    while len(_kept) > _KEPT_MAX:
+        _kept.popleft().close()
+    return ports
