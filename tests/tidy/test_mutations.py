@@ -2,6 +2,7 @@
 one failure from another."""
 
 import sys
+from itertools import pairwise
 
 import pytest
 from repository import ROOT
@@ -26,7 +27,7 @@ def test_there_are_enough_of_them_and_none_twice() -> None:
 
 def test_all_that_is_configured_is_copied() -> None:
     words = (ROOT / "CMakeLists.txt").read_text().replace("(", " ").replace(")", " ").split()
-    added = {after for word, after in zip(words, words[1:], strict=False) if word == "add_subdirectory"}
+    added = {after for word, after in pairwise(words) if word == "add_subdirectory"}
     assert added - {"bindings", "tests"} <= set(mutants.COPIED)
 
 
