@@ -95,7 +95,7 @@ void Witness::note(const NodeUp& up) {
   const Life* const life = standing.life;
   if (life == nullptr) return fail("reports " + id.text() + " up, which never was");
   const auto last = recorder_->last_frame_from(life->process);
-  if (!last || truth_.now() - *last > life_.interval + kUpSlack) {
+  if (!last || truth_.now() - *last - stood_still(*last) > life_.interval + kUpSlack) {
     fail("reports " + id.text() + " up without a word from that process");
   }
   // What a dead process sent may still arrive, and is believed until its end arrives, too.
@@ -305,6 +305,14 @@ Duration Witness::own_pause(Instant since) const {
     if (begin < since || end.is_never()) continue;
     const Duration lateness = end - begin - life_.interval;
     if (lateness > noticed_min) sum = sum + lateness;
+  }
+  return sum;
+}
+
+Duration Witness::stood_still(Instant since) const {
+  Duration sum;
+  for (const auto& [begin, end] : life_.pauses) {
+    if (!end.is_never() && end > since) sum = sum + (end - std::max(begin, since));
   }
   return sum;
 }

@@ -127,6 +127,8 @@ class Witness final : public DriverObserver {
   [[nodiscard]] Duration timeout_towards(const Life& other) const;
   // At least so much of the time since `since` this node must have noticed as its own pause.
   [[nodiscard]] Duration own_pause(Instant since) const;
+  // How much of the time since `since` it could not run, noticed or not.
+  [[nodiscard]] Duration stood_still(Instant since) const;
   void fail(const std::string& what) { truth_.fail(life_.id, what); }
 
   const Life& life_;
