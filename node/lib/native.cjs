@@ -4,48 +4,64 @@
 const fs = require('node:fs');
 const path = require('node:path');
 
+const NAME = 'noex_cluster.node';
 const place = `${process.platform}-${process.arch}`;
 const prebuilds = path.join(__dirname, '..', 'prebuilds');
-const file = path.join(prebuilds, place, 'noex_cluster.node');
+// In the package; or, where a bundler has put the package's code into a file of its own, beside that file.
+const files = [path.join(prebuilds, place, NAME), path.join(__dirname, NAME)];
 
-/** Whether this node runs on musl (Alpine), for which no module is built yet. The report is slow, so only a failure asks. */
-function isMusl() {
-  if (process.platform !== 'linux' || typeof process.report?.getReport !== 'function') return false;
+/** The C library of this system, such as `glibc 2.36`. The report that tells is slow, so only a failure asks. */
+function libc() {
+  if (process.platform !== 'linux' || typeof process.report?.getReport !== 'function') return undefined;
   process.report.excludeNetwork = true;
-  return !process.report.getReport().header.glibcVersionRuntime;
+  const version = process.report.getReport().header.glibcVersionRuntime;
+  return version === undefined ? 'musl' : `glibc ${version}`; // node knows the version of no other library
 }
 
 function builtPlaces() {
   try {
-    return fs.readdirSync(prebuilds).filter((name) => fs.existsSync(path.join(prebuilds, name, 'noex_cluster.node')));
+    return fs.readdirSync(prebuilds).filter((name) => fs.existsSync(path.join(prebuilds, name, NAME)));
   } catch {
     return [];
   }
 }
 
+/** What whoever reads it can do on this system. */
+function advice(library) {
+  const build =
+    'in a checkout of noex-cluster, "cmake --preset release && cmake --build build/release --target noex_cluster_node" builds it' +
+    ' and puts it into node/prebuilds ("./dev build" does that with all it needs on Debian)';
+  if (library === 'musl') {
+    return `For musl (Alpine) there is none yet: run on a system with glibc, such as the images node:22 and node:22-slim, or try to build it: ${build}.`;
+  }
+  return `Supported is Linux on x86-64 with glibc 2.34 or later. For another system it has to be built: ${build}.`;
+}
+
 function explain(problem) {
+  const library = libc();
   const built = builtPlaces();
-  const here = isMusl() ? `${place} with musl` : place;
   return [
-    `noex-cluster has no native module for this system (${here}): ${problem}.`,
-    `Looked for: ${file}`,
+    `noex-cluster has no native module for this system (${library === undefined ? place : `${place}, ${library}`}): ${problem}.`,
+    `Looked for: ${files.join(', ')}`,
     `There is one for: ${built.length > 0 ? `${built.join(', ')} (glibc)` : 'no system at all'}`,
-    'Supported is Linux on x86-64 with glibc. In a checkout of noex-cluster, "./dev build" builds the module for this machine.',
+    advice(library),
   ].join('\n');
 }
 
+function failure(problem, options) {
+  return Object.assign(new Error(explain(problem), options), { code: 'ERR_NOEX_NO_NATIVE_MODULE' });
+}
+
 function load() {
-  if (!fs.existsSync(file)) {
-    throw Object.assign(new Error(explain('the file is not there')), { code: 'ERR_NOEX_NO_NATIVE_MODULE' });
-  }
+  const file = files.find((one) => fs.existsSync(one));
+  if (file === undefined) throw failure('the file is not there');
   try {
     // Not require(), which hands out one copy: each load of this package has a module, and so error classes, of its own.
     const loaded = { exports: {} };
     process.dlopen(loaded, file);
     return loaded.exports;
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw Object.assign(new Error(explain(`it cannot be loaded (${reason})`), { cause }), { code: 'ERR_NOEX_NO_NATIVE_MODULE' });
+    throw failure(`it cannot be loaded (${cause instanceof Error ? cause.message : String(cause)})`, { cause });
   }
 }
 
