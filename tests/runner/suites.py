@@ -315,6 +315,7 @@ def everything(fuzz_seconds: int) -> list[list[Job]]:
             *pytest_jobs("python", release, tree=tree, prefix="shared-"),
             *node_jobs(release, tree=tree, prefix="shared-"),
             *pytest_jobs("install", release, cost=2, time_limit=900),
+            *guides_jobs(),
             *bench_jobs(release),
             Job("format", "sources", [ROOT / "dev", "format", "--check"]),
         ]
@@ -336,6 +337,11 @@ def net_jobs(build: Path) -> list[Job]:
     return pytest_jobs("net", build)
 
 
+def guides_jobs() -> list[Job]:
+    """The examples, as processes: they need packages of third parties, and an etcd."""
+    return pytest_jobs("guides", ROOT / "build" / "release")
+
+
 def bench_jobs(build: Path) -> list[Job]:
     """A short run of each benchmark: that it works. Its figures are not judged."""
     names = sorted(path.stem for path in (ROOT / "bench").glob("*.py") if path.stem != "run")
@@ -352,6 +358,8 @@ def extra(name: str, fuzz_seconds: int) -> list[Job]:
         return net_jobs(ROOT / "build" / "release")
     if name == "bench":
         return bench_jobs(ROOT / "build" / "release")
+    if name == "guides":
+        return guides_jobs()
     if name == "install":
         return pytest_jobs("install", ROOT / "build" / "release", cost=2, time_limit=900)
     return []
