@@ -74,9 +74,9 @@ DriverStats Driver::stats() const {
   stats.totals = totals_;
   stats.accepted = accepted_;
   for (PeerConnection& peer : membership_.connections()) {
-    const auto found = connections_.find(peer.connection);
+    const Connection* const found = connection_by_id_.find(peer.connection);
     PeerStats& entry = stats.peers.emplace_back();
-    if (found != connections_.end()) entry.traffic = found->second.traffic;
+    if (found != nullptr) entry.traffic = found->traffic;
     entry.queued_bytes = transport_.unsent(peer.connection);
     entry.connection = std::move(peer);
   }
@@ -86,9 +86,7 @@ DriverStats Driver::stats() const {
 void Driver::on_accepted(uint64_t connection, const Endpoint& remote, bool remote_is_local) {
   if (left_) return transport_.close(connection, StreamClose::Abort);
   const Now now = transport_.now();
-  const auto [position, inserted] = connections_.try_emplace(connection, &keys_, &buffers_.sessions);
-  NOEX_CHECK(inserted);
-  position->second.open = true;
+  add(connection).open = true;
   accepted_ += 1;
   step(ConnectionAccepted{connection, remote, remote_is_local}, now);
   arm(now);
@@ -104,7 +102,7 @@ void Driver::on_connected(uint64_t connection, bool remote_is_local) {
 }
 
 void Driver::on_dial_failed(uint64_t connection, std::string_view reason) {
-  if (connections_.erase(connection) == 0) return;
+  if (!erase(connection)) return;
   const Now now = transport_.now();
   step(DialFailed{connection, std::string(reason)}, now);
   arm(now);
@@ -138,7 +136,7 @@ void Driver::on_received(uint64_t connection, ByteView bytes) {
 }
 
 void Driver::on_closed(uint64_t connection, StreamEnd end) {
-  if (connections_.erase(connection) == 0) return;
+  if (!erase(connection)) return;
   const Now now = transport_.now();
   step(ConnectionClosed{connection, cause_of(end)}, now);
   arm(now);
@@ -158,9 +156,19 @@ void Driver::on_wake() {
   arm(now);
 }
 
-Driver::Connection* Driver::find(ConnectionId id) {
-  const auto found = connections_.find(id);
-  return found == connections_.end() ? nullptr : &found->second;
+Driver::Connection& Driver::add(ConnectionId id) {
+  const auto [position, inserted] = connections_.try_emplace(id, id, &keys_, &buffers_.sessions);
+  NOEX_CHECK(inserted);
+  connection_by_id_.add(position->second);
+  return position->second;
+}
+
+bool Driver::erase(ConnectionId id) {
+  Connection* const gone = find(id);
+  if (gone == nullptr) return false;
+  connection_by_id_.remove(*gone);
+  connections_.erase(id);
+  return true;
 }
 
 void Driver::step(const Event& event, Now now) {
@@ -192,8 +200,7 @@ void Driver::execute(Effects& effects, Now now) {
 }
 
 void Driver::apply(Dial& dial) {
-  const bool inserted = connections_.try_emplace(dial.connection, &keys_, &buffers_.sessions).second;
-  NOEX_CHECK(inserted);
+  add(dial.connection);
   transport_.dial(dial.connection, dial.endpoint);
 }
 
@@ -238,7 +245,7 @@ void Driver::apply(Close& close) {
       transport_.close(close.connection, StreamClose::ShutdownWrite);
       return;  // reading goes on: the connection stays known until its end
   }
-  connections_.erase(close.connection);
+  erase(close.connection);
 }
 
 void Driver::apply(RaiseFrameLimit& raise) {

@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/rng.h"
 #include "base/time.h"
+#include "membership/id_index.h"
 #include "membership/membership.h"
 #include "membership/types.h"
 #include "model/config.h"
@@ -94,14 +95,18 @@ class Driver final : public TransportHandler {
 
  private:
   struct Connection {
-    Connection(const SigningKeys* keys, SessionBuffers* buffers) : session(keys, buffers) {}
+    Connection(ConnectionId number, const SigningKeys* keys, SessionBuffers* buffers)
+        : id(number), session(keys, buffers) {}
+    const ConnectionId id;
     Session session;
     Traffic traffic;
     bool open = false;     // false: a dial in progress
     bool writable = true;  // false after ShutdownWrite
   };
 
-  [[nodiscard]] Connection* find(ConnectionId id);
+  Connection& add(ConnectionId id);
+  bool erase(ConnectionId id);  // false: there is none
+  [[nodiscard]] Connection* find(ConnectionId id) { return connection_by_id_.find(id); }
   void step(const Event& event, Now now);
   void execute(Effects& effects, Now now);
   void apply(Dial& dial);
@@ -121,6 +126,7 @@ class Driver final : public TransportHandler {
   DriverBuffers& buffers_;
   Membership membership_;
   std::unordered_map<ConnectionId, Connection> connections_;
+  IdIndex<Connection> connection_by_id_;  // what each frame asks for
   Traffic totals_;
   uint64_t accepted_ = 0;
   uint64_t misdirected_ = 0;

@@ -226,7 +226,7 @@ void Membership::Machine::erase_connection(ConnectionId id) {
   // Gives back what an unidentified connection holds.
   leave_unidentified(connection, ConnectionState::Draining);
   arm(TimerKind::Connection, id, connection.timer, Instant::never());
-  connection_by_id_.erase(id);
+  connection_by_id_.remove(connection);
   connections_.erase(id);
 }
 

@@ -9,9 +9,11 @@ namespace noex {
 namespace {
 
 // Whole clusters are started at once: a seed that refuses in the first moments is about to listen. It is tried again
-// quickly, before the documented backoff begins.
+// quickly, before the documented backoff begins. The longest of these delays is how far apart the nodes find a seed
+// that comes last, and so how long the cluster takes to be whole then.
 constexpr Duration kQuickRetryWindow = Duration::seconds(2);
 constexpr Duration kQuickRetryDelay = Duration::milliseconds(50);
+constexpr Duration kQuickRetryDelayMax = Duration::milliseconds(150);
 
 // Two targets with one address take turns: how soon the second looks again.
 constexpr Duration kSameAddressDelay = Duration::milliseconds(100);
@@ -297,7 +299,7 @@ void Membership::Machine::attempt_connection_ended(Target& target, ConnectionId 
   finish_attempt(target);
   settle(target);
   Member* member = target.expected.has_value() ? find_member(*target.expected) : nullptr;
-  const Duration quick_delay = kQuickRetryDelay * (int64_t{1} << target.quick_attempt);
+  const Duration quick_delay = std::min(kQuickRetryDelay * (int64_t{1} << target.quick_attempt), kQuickRetryDelayMax);
   const bool quick = target.seed && unreachable && clock_ - started_at_ < kQuickRetryWindow &&
                      quick_delay < config_.reconnect_base_delay;
   Duration delay = quick ? quick_delay : backoff(target);

@@ -162,7 +162,7 @@ void Membership::Machine::learn(const Connection& connection, const Member& teac
   // A spare that is being closed needs none: the connection that replaces it has an exchange of its own.
   if (answer && connection.has_hello && connection.state == ConnectionState::Confirmed)
     send_difference(connection, ids);
-  member_by_id_.prefetch(ids);
+  member_by_id_.prefetch_items(ids);
   size_t evictions_left = kEvictionsPerFrame;
   for (const NodeId& id : ids) learn_one(connection, teacher, id, answer, evictions_left);
 }

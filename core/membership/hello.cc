@@ -299,6 +299,7 @@ void Membership::Machine::confirm(Connection& connection) {
     }
   }
   member->connections.push_back(connection.id);
+  connection.member = member;
   if (connection.incarnation != 0) member->incarnation = connection.incarnation;
   member->bereaved_until = Instant::never();
   refresh_active(*member);
@@ -389,7 +390,7 @@ void Membership::Machine::receive(Connection& connection, const Message& message
 }
 
 void Membership::Machine::receive_confirmed(Connection& connection, const Message& message) {
-  Member& member = *find_member(connection.peer);
+  Member& member = *connection.member;
   member.last_frame_at = clock_;
   if (!connection.has_hello) member.newest_timestamp = std::max(member.newest_timestamp, message.timestamp);
   if (connection.state == ConnectionState::Stale && !std::holds_alternative<Goodbye>(message.payload)) {

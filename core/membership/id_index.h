@@ -1,5 +1,6 @@
-// Where things are found by a node id, which each frame asks for its sender and for each id that it names. A flat table
-// of hashes and pointers, with its slots in a row: a look-up waits for memory as rarely as can be.
+// Where things are found by their id: a member by its node id, which each frame asks for its sender and for each id
+// that it names, and a connection by its number. A flat table of hashes and pointers, with its slots in a row: a
+// look-up waits for memory as rarely as can be.
 #pragma once
 
 #include <algorithm>
@@ -7,7 +8,7 @@
 #include <cstddef>
 #include <functional>
 #include <span>
-#include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "base/checks.h"
@@ -15,13 +16,15 @@
 
 namespace noex {
 
-// T has a member `id`, a NodeId, which stays as it is while the item is in here. Items are borrowed.
+// T has a member `id`, which stays as it is while the item is in here. Items are borrowed.
 template <typename T>
 class IdIndex {
  public:
+  using Id = std::remove_const_t<decltype(T::id)>;
+
   [[nodiscard]] size_t size() const { return size_; }
 
-  [[nodiscard]] T* find(const NodeId& id) const {
+  [[nodiscard]] T* find(const Id& id) const {
     if (slots_.empty()) return nullptr;
     const size_t hash = hash_of(id);
     for (size_t at = home(hash); slots_[at].item != nullptr; at = next(at)) {
@@ -35,6 +38,11 @@ class IdIndex {
     if (2 * (size_ + 1) > slots_.size()) grow();
     insert({hash_of(item.id), &item});
     ++size_;
+  }
+
+  void clear() {
+    slots_.clear();
+    size_ = 0;
   }
 
   // `item` is in here.
@@ -55,22 +63,23 @@ class IdIndex {
     --size_;
   }
 
-  // Has the processor fetch what find() of these will look at. Where very many nodes live in one process, as in the
-  // simulator, none of it is in a cache, and fetching one after the other takes longer than all else about a beat.
-  void prefetch(std::span<const NodeId> ids) const {
-    constexpr size_t kTogether = 16;
+  // Has the processor fetch what find() of these will look at: first where it begins, later, when that has come, all
+  // that hangs on it. Where very many nodes live in one process, as in the simulator, none of it is in a cache, and
+  // fetching one after the other takes longer than all else about a beat. Of more ids than `kTogether` the first are as
+  // good as all: the processor's own queue is not longer.
+  void prefetch_slots(std::span<const NodeId> ids) const requires std::is_same_v<Id, NodeId> {
+    if (slots_.empty()) return;
+    for (const NodeId& id : ids.first(std::min(ids.size(), kTogether))) __builtin_prefetch(&slots_[home(hash_of(id))]);
+  }
+  void prefetch_items(std::span<const NodeId> ids) const requires std::is_same_v<Id, NodeId> {
     if (slots_.empty()) return;
     for (; !ids.empty(); ids = ids.subspan(std::min(ids.size(), kTogether))) {
       const size_t count = std::min(ids.size(), kTogether);
-      std::array<size_t, kTogether> hashes{};
       std::array<const T*, kTogether> items{};
       for (size_t i = 0; i < count; ++i) {
-        hashes[i] = hash_of(ids[i]);
-        __builtin_prefetch(&slots_[home(hashes[i])]);
-      }
-      for (size_t i = 0; i < count; ++i) {
-        size_t at = home(hashes[i]);
-        while (slots_[at].item != nullptr && slots_[at].hash != hashes[i]) at = next(at);
+        const size_t hash = hash_of(ids[i]);
+        size_t at = home(hash);
+        while (slots_[at].item != nullptr && slots_[at].hash != hash) at = next(at);
         items[i] = slots_[at].item;
         if (items[i] != nullptr) __builtin_prefetch(&items[i]->id);
       }
@@ -81,12 +90,14 @@ class IdIndex {
   }
 
  private:
+  static constexpr size_t kTogether = 16;
+
   struct Slot {
     size_t hash = 0;
     T* item = nullptr;
   };
 
-  [[nodiscard]] static size_t hash_of(const NodeId& id) { return std::hash<NodeId>{}(id); }
+  [[nodiscard]] static size_t hash_of(const Id& id) { return std::hash<Id>{}(id); }
   [[nodiscard]] size_t mask() const { return slots_.size() - 1; }
   [[nodiscard]] size_t home(size_t hash) const { return hash & mask(); }
   [[nodiscard]] size_t next(size_t at) const { return (at + 1) & mask(); }

@@ -67,14 +67,17 @@ class Membership::Machine {
     Draining,      // we sent FIN on the older of two; reads on until the peer closes
   };
 
+  struct Member;
+
   struct Connection {
     ConnectionId id = 0;
     bool outbound = false;
     ConnectionState state = ConnectionState::Unidentified;
     Endpoint remote;
     bool remote_is_local = false;
-    TargetId target = 0;  // the attempt that it serves, 0 = none (any more)
-    NodeId peer;          // set from Held on
+    TargetId target = 0;       // the attempt that it serves, 0 = none (any more)
+    NodeId peer;               // set from Held on
+    Member* member = nullptr;  // set from Confirmed on: the member whose `connections` has this one
     bool has_hello = false;
     Incarnation incarnation = 0;
     uint32_t peer_interval_ms = 0;
@@ -305,7 +308,7 @@ class Membership::Machine {
 
   std::set<Timer> timers_;
   std::map<ConnectionId, Connection> connections_;
-  std::unordered_map<ConnectionId, Connection*> connection_by_id_;  // what each frame asks for
+  IdIndex<Connection> connection_by_id_;  // what each frame asks for
   std::map<NodeId, Member> members_;
   IdIndex<Member> member_by_id_;
   std::map<MemberSerial, Member*> member_by_serial_;

@@ -164,6 +164,8 @@ void Membership::Machine::handle(const DialFailed& event) {
 }
 
 void Membership::Machine::handle(const MessageReceived& event) {
+  if (const auto* beat = std::get_if<Heartbeat>(&event.message.payload); beat != nullptr)
+    member_by_id_.prefetch_slots(beat->known_nodes);
   Connection* connection = find_connection(event.connection);
   if (connection == nullptr) return;
   ++connection->frames;
@@ -254,13 +256,13 @@ Duration Membership::Machine::identification_time() const {
 
 Membership::Machine::Connection& Membership::Machine::add_connection(ConnectionId id) {
   Connection& connection = connections_[id];
-  connection_by_id_[id] = &connection;
+  connection.id = id;
+  connection_by_id_.add(connection);
   return connection;
 }
 
 Membership::Machine::Connection* Membership::Machine::find_connection(ConnectionId id) {
-  const auto found = connection_by_id_.find(id);
-  return found == connection_by_id_.end() ? nullptr : found->second;
+  return connection_by_id_.find(id);
 }
 
 Membership::Machine::Member* Membership::Machine::find_member(const NodeId& id) const { return member_by_id_.find(id); }
@@ -317,13 +319,13 @@ void Membership::Machine::check_invariants() const {
   size_t connected = 0;
   NOEX_CHECK(connection_by_id_.size() == connections_.size());
   for (const auto& [id, connection] : connections_) {
-    NOEX_CHECK(id == connection.id && connection_by_id_.at(id) == &connection);
+    NOEX_CHECK(id == connection.id && connection_by_id_.find(id) == &connection);
     if (connection.state == ConnectionState::Unidentified && !connection.outbound) ++unidentified;
     if (is_unproven(connection, connection.state)) ++unproven;
     if (connection.state == ConnectionState::Dialing) ++dialing;
     if (connection.state >= ConnectionState::Confirmed) {
       const auto member = members_.find(connection.peer);
-      NOEX_CHECK(member != members_.end());
+      NOEX_CHECK(member != members_.end() && connection.member == &member->second);
       const auto& list = member->second.connections;
       NOEX_CHECK(std::count(list.begin(), list.end(), id) == 1);
     }

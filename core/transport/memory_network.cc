@@ -57,8 +57,10 @@ bool MemoryNetwork::run_next(Instant limit) {
   now_ = item.at;
   ++handled_;
   if (item.what % 2 == 1) {
-    // The stream of what comes next is fetched meanwhile: of very many none is in a cache.
-    if (!queue_.empty() && queue_.front().what % 2 == 1) __builtin_prefetch(stream(queue_.front().what / 4));
+    // The streams of what comes next are fetched meanwhile: of very many none is in a cache.
+    for (size_t i = 0; i < std::min<size_t>(queue_.size(), 3); ++i) {
+      if (queue_[i].what % 2 == 1) __builtin_prefetch(stream(queue_[i].what / 4));
+    }
     flow_due(item.what / 4, static_cast<int>(item.what / 2 % 2));
     return true;
   }

@@ -44,7 +44,8 @@ TEST(IdIndex, FindsWhatAMapFinds) {
       const auto expected = items.find(other);
       ASSERT_EQ(index.find(all.back()), expected == items.end() ? nullptr : expected->second.get());
     }
-    index.prefetch(all);  // changes nothing
+    index.prefetch_slots(all);  // changes nothing
+  index.prefetch_items(all);
   }
   EXPECT_GT(index.size(), 0u);
 }
