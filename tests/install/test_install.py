@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import tarfile
 import zipfile
 from pathlib import Path
 
@@ -34,18 +33,6 @@ int main(void) {
   printf("%s %s\n", noex_version(), id);
   return 0;
 }
-"""
-
-NODE_PROGRAM = """
-const { ClusterNode } = require('noex-cluster');
-(async () => {
-  const { ClusterNode: fromModule } = await import('noex-cluster/distribution');
-  if (fromModule !== ClusterNode) throw new Error('two classes for one');
-  const node = new ClusterNode();
-  await node.start({ nodeName: 'installed', host: '127.0.0.1', port: 'auto' });
-  console.log(String(node.getLocalNodeId()));
-  await node.stop();
-})();
 """
 
 PYTHON_PROGRAM = """
@@ -134,21 +121,3 @@ def test_python_wheel(tmp_path: Path) -> None:
     output = run(python, "-I", "-c", PYTHON_PROGRAM, cwd=tmp_path)
     assert str(tmp_path) in output
     assert "installed@127.0.0.1:" in output
-
-
-def test_node_package(tmp_path: Path) -> None:
-    cache = str(tmp_path / "cache")
-    run("npm", "pack", "--pack-destination", tmp_path, cwd=ROOT / "node", npm_config_cache=cache)
-    (package,) = tmp_path.glob("*.tgz")
-    with tarfile.open(package) as archive:
-        names = archive.getnames()
-    assert [name for name in names if name.endswith(".node")] == ["package/prebuilds/linux-x64/noex_cluster.node"]
-    assert "package/LICENSE" in names
-    assert not [name for name in names if "node_modules" in name or name.endswith((".gyp", ".cc"))]
-
-    place = tmp_path / "place"
-    place.mkdir()
-    (place / "package.json").write_text("{}")
-    run("npm", "install", "--offline", "--no-audit", "--no-fund", package, cwd=place, npm_config_cache=cache)
-    assert not (place / "node_modules" / "noex-cluster").is_symlink()
-    assert "installed@127.0.0.1:" in run("node", "-e", NODE_PROGRAM, cwd=place)
