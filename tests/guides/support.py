@@ -30,6 +30,7 @@ LANGUAGES = ("python", "node")
 SECRET = "the secret of the guides"
 # Of whoever runs the tests: it must not configure what they start.
 FOREIGN = ("NOEX_", "CLUSTER_", "NODE_", "ETCD", "GUNICORN", "UVICORN", "WEB_CONCURRENCY", "PORT", "BIND", "WORKERS")
+PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 Result = TypeVar("Result")
 
@@ -45,7 +46,11 @@ def until(condition: Callable[[], Result], what: object = "", deadline_s: float 
 
 def environment(**variables: object) -> dict[str, str]:
     """What a program of a test is given: none of the variables of ours but these."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(FOREIGN) and name.lower() not in PROXIES
+    }
     given = {name: str(value) for name, value in variables.items() if value is not None}
     ours = {"NOEX_ADVERTISE_HOST": "127.0.0.1", "PYTHONDONTWRITEBYTECODE": "1", "CLUSTER_SECRET": SECRET}
     return {**clean, **ours, **given}

@@ -35,7 +35,8 @@ def resolver(tmp_path: Path) -> tuple[str, ...]:
     mounts = []
     for name, text in FILES.items():
         (tmp_path / name).write_text(text)
-        mounts.append(f"mount --bind '{tmp_path / name}' /etc/{name}")
+        if Path("/etc", name).exists():
+            mounts.append(f"mount --bind '{tmp_path / name}' /etc/{name}")
     return (*unshare, "sh", "-c", " && ".join([*mounts, 'exec "$@"']), "sh")
 
 

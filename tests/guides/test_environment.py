@@ -25,6 +25,7 @@ def test_two_programs_are_a_cluster(first: str, second: str, run: Run, make_peer
     assert not is_listening(ports[0], "127.0.0.2"), "CLUSTER_BIND_IP is one address"
     assert is_listening(ports[1], "127.0.0.2"), "all addresses are the default"
 
+    assert "empty entry" not in worker.output, "the last comma is nothing to warn of"
     assert worker.stop() == 0, worker.output
     seed.line(f"down {ids[1]} (graceful_shutdown)")
     assert peer.saw_down(ids[1]) == "graceful_shutdown"

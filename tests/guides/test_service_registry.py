@@ -2,17 +2,16 @@
 an etcd that is gone harms nobody who is in.
 """
 
-import os
+import contextlib
+import re
 import shutil
 import signal
 import subprocess
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pytest
 from conftest import MakePeer, Run, Start
-from support import DEADLINE_S, LANGUAGES, Program, free_ports, until
+from support import DEADLINE_S, LANGUAGES, Program, environment, free_ports, get, is_listening, until
 
 PREFIX = "services/noex-cluster/"
 TTL_S = 4
@@ -42,29 +41,33 @@ class Etcd:
 
     def _is_healthy(self) -> bool:
         assert self.process.process.poll() is None, self.process.output
-        try:
-            with urllib.request.urlopen(f"{self.url}/health", timeout=DEADLINE_S) as response:
-                return b'"true"' in response.read()
-        except (urllib.error.URLError, ConnectionError):
-            return False
+        with contextlib.suppress(OSError):  # not yet
+            return is_listening(self._ports[0]) and get(self._ports[0], "/health")[0] == 200
+        return False
 
     def lose_everything(self) -> None:
         self.process.kill()
         shutil.rmtree(self._folder / "etcd")
 
-    def entries(self) -> set[str]:
-        """What is registered, as etcd's own client shows it."""
-        command = ["etcdctl", f"--endpoints={self.url}", "get", "--prefix", PREFIX, "--print-value-only"]
+    def control(self, *words: object) -> list[str]:
+        """What etcd's own client answers, as words."""
         done = subprocess.run(
-            command,
-            env={**os.environ, "ETCDCTL_API": "3"},
+            ["etcdctl", f"--endpoints={self.url}", *map(str, words)],
+            env=environment(ETCDCTL_API=3),
             capture_output=True,
             text=True,
             timeout=DEADLINE_S,
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        return set(done.stdout.split())
+        return done.stdout.split()
+
+    def entries(self) -> set[str]:
+        """What is registered."""
+        return set(self.control("get", "--prefix", PREFIX, "--print-value-only"))
+
+    def leases(self) -> set[str]:
+        return set(re.findall(r"\b[0-9a-f]{16}\b", " ".join(self.control("lease", "list"))))
 
 
 @pytest.fixture
@@ -111,33 +114,16 @@ def test_an_entry_lives_on_while_its_process_does(language: str, run: Run, etcd:
     [port] = free_ports(1)
     program = registered(run, language, "app1", port, etcd.url)
     program.line("running as")
-    first = lease_ids(etcd)
-    assert len(first) == 1
-    # Longer than the lease: a second one, that nobody keeps alive, is granted now and waited for.
-    command = ["etcdctl", f"--endpoints={etcd.url}"]
-    env = {**os.environ, "ETCDCTL_API": "3"}
-    granted = subprocess.run(
-        [*command, "lease", "grant", str(TTL_S)], env=env, capture_output=True, text=True, check=True
-    )
-    until(lambda: granted.stdout.split()[1] not in lease_ids(etcd), "the other lease runs out")
-    assert lease_ids(etcd) == first
+    [lease] = etcd.leases()
+    # For longer than it was granted: until another one, that nobody keeps alive and that began later, has run out.
+    other = etcd.control("lease", "grant", TTL_S)[1]
+    assert etcd.leases() == {lease, other}
+    until(lambda: other not in etcd.leases(), "the other lease runs out")
+    assert etcd.leases() == {lease}
     assert etcd.entries() == {f"app1@127.0.0.1:{port}"}
     assert "registered anew" not in program.output
     assert program.stop(signal.SIGINT) == 0, program.output
-    assert lease_ids(etcd) == set()
-
-
-def lease_ids(etcd: Etcd) -> set[str]:
-    done = subprocess.run(
-        ["etcdctl", f"--endpoints={etcd.url}", "lease", "list"],
-        env={**os.environ, "ETCDCTL_API": "3"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return {
-        line for line in done.stdout.split() if all(digit in "0123456789abcdef" for digit in line) and len(line) > 8
-    }
+    assert etcd.leases() == set()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -1,11 +1,14 @@
 """examples/*: applications of FastAPI and Express that are members."""
 
+import contextlib
+import http.client
+import socket
 import sys
 from collections.abc import Callable
 
 import pytest
 from conftest import Run, Start
-from support import EXAMPLES, Peer, Program, free_ports, get, until
+from support import DEADLINE_S, EXAMPLES, Peer, Program, free_ports, get, until
 
 APPS = ("fastapi", "express")
 StartApp = Callable[..., Program]
@@ -52,6 +55,22 @@ def test_an_application_leaves_politely(app: str, start_app: StartApp, peer: Pee
     assert get(web_port, "/health")[0] == 200
     # uvicorn ends by the very signal, once all is done.
     assert program.stop() == (0 if app == "express" else -15), program.output
+    assert peer.saw_down(node_id) == "graceful_shutdown"
+
+
+def test_express_does_not_wait_for_ever(start_app: StartApp, peer: Peer) -> None:
+    """A connection that is kept open for later holds nothing up, and one that never says what it wants is cut off."""
+    port, web_port = free_ports(2)
+    program = start_app("express", web_port, NODE_NAME="web1", CLUSTER_PORT=port, CLUSTER_SEEDS=peer.id)
+    node_id = peer.saw_up("web1")
+    program.line("running as")
+    kept = http.client.HTTPConnection("127.0.0.1", web_port, timeout=DEADLINE_S)
+    silent = socket.create_connection(("127.0.0.1", web_port), DEADLINE_S)
+    with contextlib.closing(kept), silent:
+        silent.sendall(b"GET /health HTTP/1.1\r\n")
+        kept.request("GET", "/health")
+        assert kept.getresponse().read()
+        assert program.stop() == 0, program.output
     assert peer.saw_down(node_id) == "graceful_shutdown"
 
 
