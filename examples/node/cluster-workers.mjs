@@ -19,7 +19,8 @@ const name = process.env.NODE_NAME || 'app';
 const config = {
   seeds: process.env.CLUSTER_SEEDS?.split(',').filter(Boolean) ?? [],
   clusterSecret: process.env.CLUSTER_SECRET,
-  forgetAfterMs: 10 * 60 * 1000, // a worker that was killed never comes back under its old id: do not dial it for a day
+  // A worker that was killed never comes back under its old id: the others need not dial it for a day.
+  forgetAfterMs: 10 * 60 * 1000,
 };
 const shutdown = new Promise((resolve) => {
   process.once('SIGINT', resolve).once('SIGTERM', resolve);

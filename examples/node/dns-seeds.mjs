@@ -3,9 +3,9 @@
 //
 //     CLUSTER_DNS_NAME=cluster-seeds.internal NODE_NAME=worker1 node dns-seeds.mjs
 //
-// Shorter, and better where addresses change: hand the name itself to the node, as in `seeds: ['cluster-seeds.internal:4369']`.
-// It then dials every address, and looks the name up anew at each attempt; environment.mjs does so when it is started with
-// CLUSTER_SEEDS=cluster-seeds.internal:4369.
+// Shorter, and better where addresses change: hand the name itself to the node, `seeds: ['cluster-seeds.internal:4369']`.
+// It then dials every address, and looks the name up anew at each attempt; environment.mjs does so when it is started
+// with CLUSTER_SEEDS=cluster-seeds.internal:4369.
 //
 //     CLUSTER_DNS_NAME  the name to look up; default: cluster-seeds.internal
 //     CLUSTER_DNS_PORT  the port of the nodes there; default: 4369
@@ -16,8 +16,8 @@ import { lookup } from 'node:dns/promises';
 import { Cluster } from 'noex-cluster';
 
 /**
- * `seed@address:port` for each address of the name. Whatever the nodes there are called: at a seed's address any name is welcome.
- * `lookup` asks as all programs of the machine do, /etc/hosts included; `resolve4` would ask the DNS server alone.
+ * `seed@address:port` for each address of the name. Whatever the nodes there are called: at a seed's address any name
+ * is welcome. `lookup` asks as all programs of the machine do, /etc/hosts included; `resolve4` asks the DNS server alone.
  */
 async function discoverSeeds() {
   const name = process.env.CLUSTER_DNS_NAME || 'cluster-seeds.internal';

@@ -5,8 +5,8 @@
 //     curl -d hello http://localhost:8080/
 //
 //     WORK_PORT        where work comes in; default: 8080
-//     DRAIN_TIMEOUT_S  how long it waits for unfinished work; default: 5. What starts and stops processes should wait for
-//                      longer before it kills (Kubernetes: 30 s, Docker: 10 s)
+//     DRAIN_TIMEOUT_S  how long it waits for unfinished work; default: 5. What starts and stops processes should wait
+//                      for longer before it kills (Kubernetes: 30 s, Docker: 10 s)
 //     NODE_NAME, CLUSTER_PORT, CLUSTER_SEEDS, CLUSTER_SECRET   as in environment.mjs
 
 import { once } from 'node:events';

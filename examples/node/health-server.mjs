@@ -1,4 +1,5 @@
-// A health check for load balancers and orchestrators: GET /health answers 200 while the node is a running member, else 503.
+// A health check for load balancers and orchestrators: GET /health answers 200 while the node is a running member, else
+// 503.
 //
 //     NODE_NAME=app1 HEALTH_PORT=8080 node health-server.mjs
 //     curl http://localhost:8080/health

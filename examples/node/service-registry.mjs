@@ -5,7 +5,7 @@
 //     NODE_NAME=app2 CLUSTER_PORT=4370 node service-registry.mjs
 //
 // An entry lasts as long as its lease. The node keeps the lease alive; it gives it back when it leaves, and when the
-// process dies the lease runs out. etcd is asked through its JSON gateway (v3.4 and later): nothing needs to be installed.
+// process dies the lease runs out. etcd is asked through its JSON gateway (v3.4 and later): nothing is to be installed.
 //
 //     ETCD_URL           default: http://127.0.0.1:2379
 //     REGISTRY_TTL_S     how long the entry of a dead process stays; default: 10
@@ -48,8 +48,8 @@ class ServiceRegistry {
   }
 
   /**
-   * Runs until `signal` aborts it. The cluster does not need the registry, only newcomers do: whatever happens to etcd, the node stays, and
-   * tries again.
+   * Runs until `signal` aborts it. The cluster does not need the registry, only newcomers do: whatever happens to
+   * etcd, the node stays, and tries again.
    */
   async keepRegistered(signal) {
     try {
@@ -63,7 +63,7 @@ class ServiceRegistry {
 
   async #renew() {
     const { result } = await this.#call('lease/keepalive', { ID: this.#lease });
-    if (Number(result.TTL ?? 0) > 0) return;
+    if (Number(result?.TTL ?? 0) > 0) return;
     await this.register(this.#endpoint); // etcd was away for longer than the lease, or lost its data
     console.warn('registered anew');
   }
@@ -104,7 +104,10 @@ const shutdown = new Promise((resolve) => {
 
 Cluster.onNodeUp((node) => console.log(`up ${node.id}`));
 Cluster.onNodeDown((nodeId, reason) => console.log(`down ${nodeId} (${reason})`));
-const registry = new ServiceRegistry(process.env.ETCD_URL || 'http://127.0.0.1:2379', Number(process.env.REGISTRY_TTL_S || 10));
+const registry = new ServiceRegistry(
+  process.env.ETCD_URL || 'http://127.0.0.1:2379',
+  Number(process.env.REGISTRY_TTL_S || 10),
+);
 try {
   await registry.withLock(async () => {
     const seeds = await registry.getEndpoints();

@@ -32,7 +32,7 @@ def post_worker_init(worker: Any) -> None:
         port="auto",
         seeds=[seed for seed in os.environ.get("CLUSTER_SEEDS", "").split(",") if seed],
         cluster_secret=os.environ.get("CLUSTER_SECRET"),
-        # A worker that was killed never comes back under its old id: do not dial it for a day.
+        # A worker that was killed never comes back under its old id: the others need not dial it for a day.
         forget_after_ms=10 * 60 * 1000,
     )
     worker.log.info("running as %s", Cluster.get_local_node_id())

@@ -62,9 +62,8 @@ class ServiceRegistry:
             await asyncio.sleep(self._ttl_s / 3)
             try:
                 renewed = await self._call("lease/keepalive", ID=self._lease)
-                if (
-                    int(renewed["result"].get("TTL", 0)) <= 0
-                ):  # etcd was away for longer than the lease, or lost its data
+                if int(renewed.get("result", {}).get("TTL", 0)) <= 0:
+                    # etcd was away for longer than the lease, or lost its data
                     await self.register(self._endpoint)
                     logger.warning("registered anew")
             except ConnectionError as error:

@@ -24,6 +24,14 @@ def test_a_link_says_what_it_leads_to() -> None:
         assert text == Path(place).name
 
 
+def test_the_commands_name_programs() -> None:
+    commands = re.findall(r"^    .*$", README, re.MULTILINE)
+    named = {found for command in commands for found in re.findall(r"\b[\w-]+\.(?:py|mjs|c)\b", command)}
+    named |= {f"{found}.py" for command in commands for found in re.findall(r"\b(\w+):app\b", command)}
+    assert len(commands) > 10
+    assert named < {Path(program).name for program in PROGRAMS}
+
+
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_it_says_how_to_start_it(program: str) -> None:
     head = (EXAMPLES / program).read_text()[:1200]
