@@ -187,15 +187,36 @@ test('a crash', async () => {
 """
 
 
-@pytest.mark.parametrize("how", ["--runInBand", "--maxWorkers=2"])
-def test_jest(place: Path, how: str) -> None:
-    """Two files: each has the package anew, in one process or in two. It must end by itself, without a leftover."""
-    folder = place / f"jest-{how.strip('-').split('=')[0]}"
+LEFT_RUNNING = """const { startMesh } = require('noex-cluster/testing');
+
+test('leaves it', async () => {
+  await startMesh(2);
+});
+"""
+
+
+def jest(place: Path, name: str, tests: dict[str, str], *options: str) -> str:
+    """What Jest says of test files in a project of their own. It must end by itself."""
+    folder = place / name
     folder.mkdir()
     (folder / "package.json").write_text('{ "name": "tested", "private": true, "jest": { "testEnvironment": "node" } }')
-    for name in ("first", "second"):
-        (folder / f"{name}.test.js").write_text(JEST_TEST)
-    done = run("../node_modules/.bin/jest", "--ci", how, cwd=folder, timeout=60)
-    assert "Tests:       8 passed, 8 total" in done.stderr, done.stderr
+    for file, text in tests.items():
+        (folder / f"{file}.test.js").write_text(text)
+    said = run("../node_modules/.bin/jest", "--ci", *options, cwd=folder, timeout=60).stderr
     for trouble in ("did not exit", "failed to exit gracefully", "force exited"):
-        assert trouble not in done.stderr, done.stderr
+        assert trouble not in said, said
+    return said
+
+
+@pytest.mark.parametrize("how", [["--runInBand", "--detectOpenHandles"], ["--maxWorkers=2"]], ids=["band", "workers"])
+def test_jest(place: Path, how: list[str]) -> None:
+    """Two files: each has the package anew, in one process or in two. Nothing is left open."""
+    said = jest(place, f"jest-{len(how)}", {"first": JEST_TEST, "second": JEST_TEST}, *how)
+    assert "Tests:       8 passed, 8 total" in said, said
+    assert "open handle" not in said, said
+
+
+def test_jest_names_the_mesh_that_was_left_running(place: Path) -> None:
+    said = jest(place, "jest-left", {"left": LEFT_RUNNING}, "--detectOpenHandles", "--forceExit")
+    assert "open handle" in said, said
+    assert "left.test.js:4:9" in said, said
