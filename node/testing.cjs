@@ -26,9 +26,15 @@ class View {
     else if (event === 'nodeDown') this.up.delete(first);
     else if (event === 'error') this.lastError = first.message;
     else if (event === 'statusChange') {
-      this.running = first === 'running';
       this.up.clear();
-      if (this.running) this.id = member.getLocalNodeId();
+      this.running = false;
+      if (first !== 'running') return;
+      try {
+        this.id = member.getLocalNodeId();
+        this.running = true;
+      } catch {
+        // It has stopped since, and will be told so.
+      }
     }
   }
 }

@@ -60,6 +60,26 @@ test('a goodbye is seen, and by the handlers of the application first', async (t
   await three.waitUntilFull();
 });
 
+test('a member that has stopped before it is told to run', async (t) => {
+  const two = await mesh(t, 2);
+  const node = two.nodes[1];
+  await node.stop();
+  const statuses = [];
+  node.onStatusChange((status) => statuses.push([status, node.getStatus()]));
+  const busy = (status) => {
+    const deadline = Date.now() + 10_000;
+    while (node.getStatus() !== status) assert(Date.now() < deadline, `it is ${status}`);
+  };
+  const ends = [node.start({ nodeName: 'again', host: '127.0.0.1', port: 'auto' })];
+  busy('running');
+  ends.push(node.stop());
+  busy('stopped');
+  await Promise.allSettled(ends);
+  assert.deepEqual(statuses[1], ['running', 'stopped'], 'the event came when there was no id any more');
+  await two.waitUntilFull();
+  assert.equal(two.ids.length, 1);
+});
+
 test('a worker is a member that can crash', async (t) => {
   const two = await mesh(t, 2);
   const worker = await two.addWorker();

@@ -1,6 +1,7 @@
 """noex_cluster.testing: what an application's own tests use."""
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -110,6 +111,27 @@ async def test_a_kill_ends_a_stop_under_way() -> None:
         mesh.kill(mesh[1])
         with pytest.raises(ClusterError, match="the node was killed"):
             await ended
+
+
+async def test_who_has_stopped_before_it_is_told_to_run() -> None:
+    """The loop is busy for the whole life of the node: its events come when there is no id any more."""
+    problems: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: problems.append(context))
+    async with start_mesh(2) as mesh:
+        await mesh[1].stop()
+        starting = asyncio.create_task(mesh[1].start())
+        await asyncio.sleep(0)
+        link = mesh[1]._link
+        assert link is not None
+        until_sync(lambda: link.handle.status() == ClusterStatus.RUNNING, "it runs")
+        link.handle.stop()
+        assert link.handle.wait(5000)
+        with contextlib.suppress(ClusterError):  # whichever came first
+            await starting
+        await mesh[1].stop()
+        await mesh.wait_until_full()
+        assert len(mesh.ids) == 1
+    assert problems == []
 
 
 async def test_a_stop_is_a_goodbye() -> None:

@@ -13,7 +13,7 @@ from typing import Any, Generic, Self, TypedDict, TypeVar, Unpack, cast
 from . import sync
 from ._cluster import ClusterNode, _resolver
 from ._config import ClusterOptions
-from ._errors import ClusterError
+from ._errors import ClusterError, ClusterNotStartedError
 from ._node import NodeBase, PumpType, Resolve
 from ._node_id import NodeId
 from ._pump import AnyLoopPump, ThreadPump
@@ -151,10 +151,12 @@ class _Members(Generic[NodeType]):
         elif isinstance(event, ErrorEvent):
             node._mesh_error = str(event.error)
         elif isinstance(event, StatusChange):
-            node._mesh_running = event.status is ClusterStatus.RUNNING
             up.clear()
-            if node._mesh_running:
-                node._mesh_id = node.get_local_node_id()
+            node._mesh_running = False
+            if event.status is ClusterStatus.RUNNING:
+                with contextlib.suppress(ClusterNotStartedError):  # it has stopped since, and will be told so
+                    node._mesh_id = node.get_local_node_id()
+                    node._mesh_running = True
         self._wake()
 
     def _wake(self) -> None:
