@@ -8,6 +8,15 @@ set(NOEX_DEPS_DIR "${PROJECT_SOURCE_DIR}/.deps" CACHE PATH "Where ./dev setup pu
 set(NOEX_LIBUV "source" CACHE STRING "libuv: 'source' (static, the default) or 'system' (dynamic; for C and Python only)")
 set(NOEX_LIBUV_SOURCE "${NOEX_DEPS_DIR}/libuv" CACHE PATH "An unpacked libuv, 1.44.2 or later")
 
+# `pip install ./python` in a checkout where nothing was set up: the sources are fetched now. Nobody else's build fetches.
+if(SKBUILD AND EXISTS "${PROJECT_SOURCE_DIR}/dev" AND NOT EXISTS "${NOEX_DEPS_DIR}/simdjson/simdjson.cpp")
+  message(STATUS "Fetching the sources of libuv and simdjson: ./dev sources")
+  execute_process(COMMAND "${PROJECT_SOURCE_DIR}/dev" sources RESULT_VARIABLE fetched)
+  if(NOT fetched EQUAL 0)
+    message(FATAL_ERROR "The sources of libuv and simdjson could not be fetched; above is why. `./dev sources` tries it again.")
+  endif()
+endif()
+
 if(NOEX_LIBUV STREQUAL "system")
   find_path(NOEX_LIBUV_INCLUDE uv.h REQUIRED)
   find_library(NOEX_LIBUV_LIBRARY uv REQUIRED)
@@ -47,8 +56,13 @@ add_custom_command(TARGET noex_simdjson POST_BUILD VERBATIM
 target_include_directories(noex_simdjson SYSTEM PUBLIC "${NOEX_DEPS_DIR}/simdjson")
 target_compile_options(noex_simdjson PRIVATE -w)
 
-find_path(NOEX_SODIUM_INCLUDE sodium.h REQUIRED)
-find_library(NOEX_SODIUM_LIBRARY NAMES libsodium.a REQUIRED)  # the static one: Debian builds it PIC
+find_path(NOEX_SODIUM_INCLUDE sodium.h)
+find_library(NOEX_SODIUM_LIBRARY NAMES libsodium.a)  # the static one: Debian builds it PIC
+if(NOT NOEX_SODIUM_INCLUDE OR NOT NOEX_SODIUM_LIBRARY)
+  message(FATAL_ERROR "libsodium is missing: its header and its static library are needed (Debian: apt-get install libsodium-dev).")
+endif()
 add_library(noex_sodium INTERFACE)
 target_include_directories(noex_sodium SYSTEM INTERFACE "${NOEX_SODIUM_INCLUDE}")
 target_link_libraries(noex_sodium INTERFACE "${NOEX_SODIUM_LIBRARY}")
+
+find_path(NOEX_CLI11_INCLUDE CLI/CLI.hpp)  # header-only; only the command includes it

@@ -19,7 +19,13 @@ class NodePieces {
     if (instance_.numbers.IsEmpty() || instance_.numbers.Value().ElementLength() < size) {
       instance_.numbers = Napi::Persistent(Napi::Float64Array::New(env, std::max(size, kNumbersMin)));
     }
+    clear();
+  }
+
+  void clear() {
     next_ = instance_.numbers.Value().Data();
+    count_ = 0;
+    texts_.clear();
   }
 
   // All of it is new.
@@ -34,6 +40,13 @@ class NodePieces {
     add_numbers(node, place, static_cast<double>(before));
   }
 
+  // The node at this place of the former list stays there, and only what a beat tells has changed.
+  void add_beat(const noex_node& node, size_t place) {
+    *next_++ = static_cast<double>(place);
+    add_state(node);
+    ++count_;
+  }
+
   // It is the node at `before` in the former list.
   void add_same(size_t place, size_t before) {
     next_[0] = static_cast<double>(place);
@@ -44,8 +57,9 @@ class NodePieces {
   }
 
   [[nodiscard]] size_t count() const { return count_; }
-  // `former` may be undefined if only new nodes were added.
+  // A list of the new, changed and same ones; `former` may be undefined if only new nodes were added.
   [[nodiscard]] Napi::Array make(const Napi::Value& former) const { return call(instance_.make_nodes, former); }
+  // The former list with those whose beat was added.
   [[nodiscard]] Napi::Array renew(const Napi::Array& former) const { return call(instance_.renew_nodes, former); }
 
  private:
@@ -60,11 +74,15 @@ class NodePieces {
     *next_++ = static_cast<double>(place);
     *next_++ = before;
     *next_++ = static_cast<double>(node.port);
+    add_state(node);
+    ++count_;
+  }
+  template <typename Node>
+  void add_state(const Node& node) {
     *next_++ = static_cast<double>(node.status);
     *next_++ = static_cast<double>(node.process_count);
     *next_++ = static_cast<double>(node.last_heartbeat_at);
     *next_++ = static_cast<double>(node.uptime_ms);
-    ++count_;
   }
 
   // No id and no host contains the character between them.
@@ -106,7 +124,9 @@ Napi::Object make_node(Napi::Env env, const Node& node) {
 }
 
 // While two snapshots live, their texts do: one address is one id.
-bool is_same_node(const noex_node& a, const noex_node& b) { return a.id == b.id || std::strcmp(a.id, b.id) == 0; }
+bool is_same_run(const noex_node& a, const noex_node& b) {
+  return a.incarnation == b.incarnation && (a.id == b.id || std::strcmp(a.id, b.id) == 0);
+}
 
 bool is_unchanged(const noex_node& a, const noex_node& b) {
   return a.last_heartbeat_at == b.last_heartbeat_at && a.uptime_ms == b.uptime_ms && a.status == b.status &&
@@ -155,30 +175,33 @@ Napi::Array nodes_to_js(Napi::Env env, const noex_nodes* nodes, const noex_nodes
                         const Napi::Array& former_list) {
   const size_t count = noex_nodes_count(nodes);
   const size_t former_count = noex_nodes_count(former);
-  // As long as nobody comes or goes, only what has changed crosses.
+  NodePieces pieces(env, count);
+  // As long as nobody comes, goes or restarts, only what beats have changed crosses.
   bool same_places = count == former_count;
   for (size_t i = 0; same_places && i < count; ++i) {
-    same_places = is_same_node(*noex_nodes_at(nodes, i), *noex_nodes_at(former, i));
+    const noex_node& now = *noex_nodes_at(nodes, i);
+    const noex_node& old = *noex_nodes_at(former, i);
+    same_places = is_same_run(old, now);
+    if (same_places && !is_unchanged(old, now)) pieces.add_beat(now, i);
   }
-  NodePieces pieces(env, count);
+  if (same_places) return pieces.count() == 0 ? former_list : pieces.renew(former_list);
+
+  pieces.clear();
   size_t before = 0;
   for (size_t i = 0; i < count; ++i) {
     const noex_node& now = *noex_nodes_at(nodes, i);
     // Both lists are in the order of the ids.
-    if (same_places) before = i;
-    while (!same_places && before < former_count && std::strcmp(noex_nodes_at(former, before)->id, now.id) < 0)
-      ++before;
-    const noex_node* const old = before < former_count ? noex_nodes_at(former, before) : nullptr;
-    if (old == nullptr || !is_same_node(*old, now) || old->incarnation != now.incarnation) {
+    while (before < former_count && std::strcmp(noex_nodes_at(former, before)->id, now.id) < 0) ++before;
+    const noex_node* const old = noex_nodes_at(former, before);
+    if (old == nullptr || !is_same_run(*old, now)) {
       pieces.add_new(now, i);
     } else if (!is_unchanged(*old, now)) {
       pieces.add_changed(now, i, before);
-    } else if (!same_places) {
+    } else {
       pieces.add_same(i, before);
     }
   }
-  if (!same_places) return pieces.make(former_list);
-  return pieces.count() == 0 ? former_list : pieces.renew(former_list);
+  return pieces.make(former_list);
 }
 
 Napi::Object stats_to_js(Napi::Env env, const noex_stats_snapshot* stats) {

@@ -49,7 +49,9 @@ extern "C" {
 #define NOEX_VERSION_MAJOR 0
 #define NOEX_VERSION_MINOR 1
 #define NOEX_VERSION_PATCH 0
-#define NOEX_VERSION_STRING "0.1.0"
+#define NOEX_VERSION_STRING NOEX_VERSION_TEXT_(NOEX_VERSION_MAJOR, NOEX_VERSION_MINOR, NOEX_VERSION_PATCH)
+#define NOEX_VERSION_TEXT_(major, minor, patch) NOEX_VERSION_QUOTE_(major.minor.patch)
+#define NOEX_VERSION_QUOTE_(text) #text
 
 /* noex_version returns the version of the library that is loaded, "major.minor.patch". Static storage. Thread: any. */
 NOEX_API const char* noex_version(void);

@@ -44,6 +44,7 @@ const noex_error* point(LastError& last) noexcept {
 
 void clear_last_error() noexcept {
   LastError& last = last_error;
+  if (last.error.status == NOEX_OK) return;  // nothing was set since
   last.error.status = NOEX_OK;
   last.error.port = 0;
   last.error.os_error = 0;

@@ -28,9 +28,9 @@ noex_node to_public(const NodeEntry& entry) {
   const NodeCell& cell = *entry.cell;
   noex_node node{};
   node.struct_size = sizeof node;
-  node.id = cell.id.text().c_str();
-  node.host = cell.host.c_str();
-  node.port = cell.id.port();
+  node.id = cell.id_text;
+  node.host = cell.host_text;
+  node.port = cell.port;
   node.status = static_cast<int32_t>(entry.status);
   node.process_count = cell.process_count.load(std::memory_order_relaxed);
   node.last_heartbeat_at = cell.last_heartbeat_at.load(std::memory_order_relaxed);

@@ -16,15 +16,25 @@
 namespace noex {
 
 // One member as all tables that name it share it: its name, and the part that changes with each beat. The atomic values
-// are written by the I/O thread only; relaxed order suffices, each is a value of its own.
-struct NodeCell {
-  explicit NodeCell(const NodeId& node_id) : id(node_id), host(node_id.host()) {}
+// are written by the I/O thread only; relaxed order suffices, each is a value of its own. What a reader of the whole
+// list takes lies in one cache line, which is all that it waits for.
+struct alignas(64) NodeCell {
+  explicit NodeCell(const NodeId& node_id) : port(node_id.port()), id(node_id), host(node_id.host()) {
+    id_text = id.text().c_str();
+    host_text = host.c_str();
+  }
+  NodeCell(const NodeCell&) = delete;
+  NodeCell& operator=(const NodeCell&) = delete;
 
-  const NodeId id;
-  const std::string host;  // of the id, without brackets
   std::atomic<int64_t> last_heartbeat_at{0};
   std::atomic<int64_t> uptime_ms{0};
   std::atomic<int64_t> process_count{0};
+  const int32_t port;
+  const char* id_text = nullptr;    // of `id`
+  const char* host_text = nullptr;  // of `host`
+
+  const NodeId id;
+  const std::string host;  // of the id, without brackets
 };
 
 struct NodeEntry {

@@ -76,14 +76,14 @@ test('what has not changed is the same object', () => {
   assert.equal(b.status, 'connecting');
   assert.equal(b.incarnation, undefined);
 
-  numbers.set([1, 1, 4370, 3, 6, 2000, 20]); // b has changed
+  numbers.set([1, 3, 6, 2000, 20]); // b has changed
   const renewed = renewNodes(1, numbers, '', list);
   assert.equal(renewed[0], a);
   assert.deepEqual(renewed[1], { ...b, status: 'disconnected', processCount: 6, lastHeartbeatAt: 2000, uptimeMs: 20 });
   assert.deepEqual([list[0], list[1]], [a, b]);
 
-  numbers.set([1, -1, 4370, 2, 0, 3000, 0]); // another run of b
-  const restarted = renewNodes(1, numbers, 'b@h:4370\nh\n0000000000000001', renewed);
+  numbers.set([0, 0, 0, -1, 0, 0, 0, 1, -1, 4370, 2, 0, 3000, 0]); // another run of b
+  const restarted = makeNodes(2, numbers, 'b@h:4370\nh\n0000000000000001', renewed);
   assert.equal(restarted[0], a);
   assert.deepEqual(restarted[1], {
     ...b,

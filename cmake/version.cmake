@@ -1,0 +1,13 @@
+# noex_version_of(OUT HEADER MAJOR MINOR PATCH): the version that a header's macros of these names state, "1.2.3".
+function(noex_version_of out header)
+  set(numbers)
+  foreach(macro IN LISTS ARGN)
+    file(STRINGS "${header}" line REGEX "^#define ${macro} +[0-9]+" LIMIT_COUNT 1)
+    if(NOT line MATCHES "${macro} +([0-9]+)")
+      message(FATAL_ERROR "${header} does not define ${macro}")
+    endif()
+    list(APPEND numbers "${CMAKE_MATCH_1}")
+  endforeach()
+  list(JOIN numbers "." version)
+  set(${out} "${version}" PARENT_SCOPE)
+endfunction()
