@@ -72,8 +72,15 @@ void Handle::open_channel(Napi::Env env) {
   if (channel_) return;
   auto channel = std::make_shared<Channel>();
   channel->owner = this;
+  // What async_hooks are told of it. Jest, for one, asks it whether it keeps the process alive.
+  Napi::Object resource = Napi::Object::New(env);
+  const auto has_ref = [channel = std::weak_ptr<Channel>(channel)](const Napi::CallbackInfo& info) {
+    const std::shared_ptr<Channel> shared = channel.lock();
+    return Napi::Boolean::New(info.Env(), shared && shared->owner != nullptr && shared->owner->held_);
+  };
+  resource.Set("hasRef", Napi::Function::New(env, has_ref, "hasRef"));
   channel->function = ThreadSafeFunction::New(
-      env, "noex_cluster", kQueuedEventsMax, 1, channel.get(),
+      env, resource, "noex_cluster", kQueuedEventsMax, 1, channel.get(),
       [](Napi::Env, std::shared_ptr<Channel>* keep, Channel*) { delete keep; }, new std::shared_ptr<Channel>(channel));
   channel->function.Unref(env);
   noex_subscription subscription = 0;

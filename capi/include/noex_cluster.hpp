@@ -35,14 +35,28 @@ inline namespace cpp_v1 {
 
 // ------------------------------------------------------------------------------------------------ words and enums
 
+// What a call answers: NOEX_STATUS_MAP in noex_cluster.h says what each means. Here and below: expect values that you
+// do not know, from a later library.
 enum class Status : int32_t {
   Ok = NOEX_OK,
-#define NOEX_CLUSTER_HPP_STATUS(name, number, text) name = number,
-  NOEX_STATUS_MAP(NOEX_CLUSTER_HPP_STATUS)
-#undef NOEX_CLUSTER_HPP_STATUS
+  InvalidArgument = NOEX_EINVAL,
+  InvalidConfig = NOEX_ECONFIG,
+  InvalidNodeId = NOEX_ENODEID,
+  NotStarted = NOEX_ENOTSTARTED,
+  Running = NOEX_ERUNNING,
+  WrongState = NOEX_ESTATE,
+  WrongThread = NOEX_EWRONGTHREAD,
+  Bind = NOEX_EBIND,
+  Timeout = NOEX_ETIMEOUT,
+  Aborted = NOEX_EABORTED,
+  OutOfMemory = NOEX_ENOMEM,
+  NotFound = NOEX_ENOTFOUND,
+  BufferTooSmall = NOEX_EBUFFER,
+  Forked = NOEX_EFORKED,
+  Internal = NOEX_EINTERNAL,
 };
 
-// State of a member, as this node sees it. Here and below: expect values that you do not know, from a later library.
+// State of a member, as this node sees it.
 enum class NodeStatus : int32_t {
   Connecting = NOEX_NODE_CONNECTING,
   Connected = NOEX_NODE_CONNECTED,
@@ -104,11 +118,11 @@ struct Error {
   ErrorKind kind = ErrorKind::None;
   std::string message;  // one sentence
   std::string node_id;  // the node concerned, empty if none
-  std::string address;  // EBIND: the host that could not be bound; error events: ip:port of the peer
-  int port = 0;         // EBIND
-  int os_error = 0;     // EBIND: errno
-  std::string code;     // EBIND: "EADDRINUSE", ...
-  std::string syscall;  // EBIND: "bind", "listen" or "getaddrinfo"
+  std::string address;  // Bind: the host that could not be bound; error events: ip:port of the peer
+  int port = 0;         // Bind
+  int os_error = 0;     // Bind: errno
+  std::string code;     // Bind: "EADDRINUSE", ...
+  std::string syscall;  // Bind: "bind", "listen" or "getaddrinfo"
 
   static Error from(const noex_error& error) {
     const auto text = [](const char* some) { return std::string(some == nullptr ? "" : some); };
@@ -246,7 +260,7 @@ struct Config {
     return std::forward<Action>(action)(static_cast<const noex_config&>(config));
   }
 
-  // Checks as start would. Errors: ECONFIG.
+  // Checks as start would. Errors: InvalidConfig.
   Result<void> validate() const {
     const noex_status status = with([](const noex_config& config) { return noex_config_validate(&config); });
     if (status != NOEX_OK) return Error::last(status);
@@ -259,7 +273,7 @@ struct Config {
 // A node id, "name@host:port", in canonical form, and its parts; `host` is without the brackets of an IPv6 address.
 class NodeId {
  public:
-  // Errors: ENODEID, the message says what was wrong.
+  // Errors: InvalidNodeId, the message says what was wrong.
   static Result<NodeId> parse(std::string_view text) {
     char canonical[NOEX_NODE_ID_SIZE_MAX + 1];
     const noex_status status = noex_node_id_canonical(text.data(), text.size(), canonical, sizeof canonical);
@@ -562,7 +576,7 @@ class Cluster {
     const noex_status status = noex_cluster_event_fd(handle(), &fd);
     return valued(status, fd);
   }
-  // Errors: ETIMEOUT if none came in time; ESTATE if there are handlers.
+  // Errors: Timeout if none came in time; WrongState if there are handlers.
   Result<Event> next_event(std::chrono::milliseconds timeout) { return pulled(clamped(timeout)); }
   // However long it takes.
   Result<Event> next_event() { return pulled(-1); }

@@ -88,7 +88,7 @@ def capi_jobs(build: Path, prefix: str = "") -> list[Job]:
     if not exists("capi"):
         return []
     variant = build.name
-    programs = sorted(source.stem for source in (TESTS / "capi").glob("*.c"))
+    programs = sorted(source.stem for pattern in ("*.c", "*.cc") for source in (TESTS / "capi").glob(pattern))
     env = {"NOEX_BUILD_DIR": str(build), **SANITIZER_ENV.get(variant, {})}
     jobs = []
     for name in programs:
