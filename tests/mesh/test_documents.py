@@ -149,6 +149,33 @@ def test_the_c_program_compiles_as_c11_with_warnings_and_as_cpp(folder: Path) ->
         subprocess.run([*compiler, *flags, str(folder / "node.c")], check=True)
 
 
+def test_the_cpp_program_runs_as_printed(folder: Path) -> None:
+    (folder / "node.cc").write_text(program("node.cc"))
+    warnings = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+    libraries = [
+        f"-I{ROOT / 'capi' / 'include'}",
+        f"-L{BUILD / 'lib'}",
+        "-lnoex_cluster",
+        f"-Wl,-rpath,{BUILD / 'lib'}",
+    ]
+    compiler = ["c++", "-std=c++17", *warnings, str(folder / "node.cc"), "-o", str(folder / "app"), *libraries]
+    subprocess.run(compiler, check=True)
+    (port,) = free_ports(1)
+    seed = Program(f"{BUILD}/bin/noex-cluster run --name seed --host 127.0.0.1 --port {port}", ROOT)
+    node = Program(f"{folder}/app seed@127.0.0.1:{port}", ROOT)
+    try:
+        node.wait(rf"^up seed@127\.0\.0\.1:{port}$")
+        seed.wait(r"\bup +app5@127\.0\.0\.1:\d+")
+        assert node.process.stdin
+        node.process.stdin.write("\n")
+        node.process.stdin.flush()
+        assert node.process.wait(15) == 0, node.lines
+        seed.wait(r"\bdown +app5@127\.0\.0\.1:\d+ +graceful_shutdown")
+    finally:
+        node.end()
+        seed.end()
+
+
 def test_the_samples_for_tests_pass(folder: Path) -> None:
     samples = [block for block in blocks("python") if "async def test_" in block]
     assert len(samples) == 1
@@ -173,7 +200,7 @@ def test_the_samples_for_tests_pass(folder: Path) -> None:
 
 
 def test_every_block_is_one_that_is_run() -> None:
-    assert len(re.findall(r"^```\w+$", README, re.MULTILINE)) == 5
+    assert len(re.findall(r"^```\w+$", README, re.MULTILINE)) == 6
 
 
 def test_the_table_has_every_option_with_its_default() -> None:
@@ -320,7 +347,8 @@ def documents() -> list[Path]:
 
 @pytest.mark.parametrize("document", documents(), ids=lambda path: path.name)
 def test_links_lead_somewhere(document: Path) -> None:
-    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text())
+    prose = re.sub(r"^```.*?^```$", "", document.read_text(), flags=re.MULTILINE | re.DOTALL)
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", prose)
     missing = [link for link in links if "://" not in link and not (document.parent / link).exists()]
     assert missing == []
 

@@ -1,4 +1,5 @@
-"""examples/c/cluster_node.c in the documented way: three terminals, the third knows only the second."""
+"""examples/c/cluster_node.c and examples/cpp/cluster_node.cc in the documented way: three terminals, the third knows only
+the second. They say the same."""
 
 import os
 import signal
@@ -15,17 +16,17 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "demo"))
 from ports import free_ports  # noqa: E402  # the path above
 
-PROGRAM = Path(os.environ.get("NOEX_BUILD_DIR", ROOT / "build" / "release")) / "examples" / "c" / "cluster_node"
+EXAMPLES = Path(os.environ.get("NOEX_BUILD_DIR", ROOT / "build" / "release")) / "examples"
 DEADLINE = 30.0
 
 
 class Terminal:
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, program: Path, folder: Path, *arguments: str) -> None:
         self.name = arguments[0]
         self.output = folder / f"{self.name}.txt"
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
-                [PROGRAM, *arguments],
+                [program, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -47,12 +48,13 @@ class Terminal:
         return self.process.wait(DEADLINE)
 
 
-@pytest.fixture
-def terminal(tmp_path: Path) -> Iterator[Any]:
+@pytest.fixture(params=["c", "cpp"])
+def terminal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
     opened: list[Terminal] = []
+    program = EXAMPLES / request.param / "cluster_node"
 
     def open_one(*arguments: str) -> Terminal:
-        opened.append(Terminal(tmp_path, *arguments))
+        opened.append(Terminal(program, tmp_path, *arguments))
         return opened[-1]
 
     yield open_one
