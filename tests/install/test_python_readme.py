@@ -403,7 +403,8 @@ def test_workers_are_members(start: Start, server: str) -> None:
     answer: list[str] = []
     while set(answer) != {seed_id, *workers}:
         assert time.monotonic() < deadline, f"{answer}\n" + "\n".join(program.lines)
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{web_port}/nodes") as response:
+        url = f"http://127.0.0.1:{web_port}/nodes"
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=DEADLINE_S) as response:
             answer = json.load(response)
     assert answer[0] in workers, "a worker answers"
     assert program.ask_to_end(signal.SIGTERM) in (0, -signal.SIGTERM), program.lines
