@@ -33,8 +33,7 @@ def sizes(hosts: list[Process]) -> dict[str, float]:
 def run(bench: Bench) -> None:
     minutes, warm_up = (30.0, 2.0) if not bench.smoke else (0.15, 0.05)
     rng = random.Random(1)
-    with Mesh(bench.out, STAYING) as mesh:
-        mesh.options += ["--forget", "60000"]
+    with Mesh(bench.out, STAYING, options=["--forget", "60000"]) as mesh:
         staying = list(mesh.hosts)
         coming: list[Process] = []
         began = now()

@@ -92,8 +92,8 @@ def run(bench: Bench) -> None:
                     interpreter(bench, mesh, language)
     bench.curve("processor", "a node", counts, shares, x_label="nodes", y_label="% of a core, at 1000 ms")
 
-    # 300 nodes that beat every second, or every other, are more than two cores can do: what a beat costs in bytes is the
-    # same at the default interval.
+    # 300 nodes that beat every second, or every other, are more than two cores can do. What a beat costs in bytes is
+    # the same at the default interval.
     grown = {}
     interval = 5 if not bench.smoke else 1
     for count in (100, 300) if not bench.smoke else (4, 12):

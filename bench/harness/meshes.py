@@ -14,12 +14,21 @@ def words_of(process: Process, kind: str, since: int = 0) -> list[list[str]]:
 class Mesh:
     """`count` nodes, `each` of them to a process, all seeded with the first; full when it is entered."""
 
-    def __init__(self, folder: Path, count: int, *, each: int = 1, interval: int = 1000, ups: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        count: int,
+        *,
+        each: int = 1,
+        interval: int = 1000,
+        ups: bool = False,
+        options: Sequence[str] = (),
+    ) -> None:
         self.processes = Processes(folder)
         self.count = count
         port = free_ports(1)[0]
         self.seed = f"n0-0@127.0.0.1:{port}"
-        self.options = ["--interval", str(interval), "--ups", str(int(ups))]
+        self.options = ["--interval", str(interval), "--ups", str(int(ups)), *options]
         self.hosts = [self._start(f"n{index}", each, port if index == 0 else 0) for index in range(count // each)]
 
     def _start(self, name: str, count: int, port: int = 0) -> Process:
