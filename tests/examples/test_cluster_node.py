@@ -1,5 +1,5 @@
-"""examples/c/cluster_node.c and examples/cpp/cluster_node.cc in the documented way: three terminals, the third knows only
-the second. They say the same."""
+"""examples/c/cluster_node.c and examples/cpp/cluster_node.cc in the documented way: three terminals, the third knows
+only the second. They say the same."""
 
 import os
 import signal

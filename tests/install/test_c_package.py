@@ -152,8 +152,9 @@ def abidiff(baseline: Path, accepted: tuple[int, ...]) -> str:
 
 
 def test_the_binary_interface_is_the_baseline() -> None:
-    """If it was changed on purpose, by adding, `./dev abi` writes the new baseline, for the same commit. (That a field is
-    appended is no change to it: `struct_size` tells, and tests/capi holds the layouts.)"""
+    """If it was changed on purpose, by adding, `./dev abi` writes the new baseline, for the same commit.
+
+    That a field is appended is no change to it: `struct_size` tells, and tests/capi holds the layouts."""
     abidiff(BASELINE, (0,))
 
 
