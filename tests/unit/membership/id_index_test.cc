@@ -45,7 +45,7 @@ TEST(IdIndex, FindsWhatAMapFinds) {
       ASSERT_EQ(index.find(all.back()), expected == items.end() ? nullptr : expected->second.get());
     }
     index.prefetch_slots(all);  // changes nothing
-  index.prefetch_items(all);
+    index.prefetch_items(all);
   }
   EXPECT_GT(index.size(), 0u);
 }
