@@ -169,8 +169,9 @@ void Membership::Machine::learn(const Connection& connection, const Member& teac
 
 void Membership::Machine::learn_one(const Connection& connection, const Member& teacher, const NodeId& id, bool answer,
                                     size_t& evictions_left) {
-  if (id == self_.id || id == teacher.id || is_alias(id)) return;
   Member* member = find_member(id);
+  if (member != nullptr && member->status == NodeStatus::Connected) return;  // nearly always
+  if (id == self_.id || id == teacher.id || is_alias(id)) return;
   const Duration patience = config_.heartbeat_interval / 2;
   const Instant when = answer ? clock_ : clock_ + (self_.id < id ? std::min(kFirstDialDelay, patience) : patience);
 

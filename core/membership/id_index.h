@@ -71,7 +71,7 @@ class IdIndex {
     if (slots_.empty()) return;
     for (const NodeId& id : ids.first(std::min(ids.size(), kTogether))) __builtin_prefetch(&slots_[home(hash_of(id))]);
   }
-  void prefetch_items(std::span<const NodeId> ids) const requires std::is_same_v<Id, NodeId> {
+  void prefetch_items(std::span<const Id> ids) const {
     if (slots_.empty()) return;
     for (; !ids.empty(); ids = ids.subspan(std::min(ids.size(), kTogether))) {
       const size_t count = std::min(ids.size(), kTogether);
@@ -83,8 +83,10 @@ class IdIndex {
         items[i] = slots_[at].item;
         if (items[i] != nullptr) __builtin_prefetch(&items[i]->id);
       }
-      for (size_t i = 0; i < count; ++i) {
-        if (items[i] != nullptr) __builtin_prefetch(items[i]->id.text().data());
+      if constexpr (std::is_same_v<Id, NodeId>) {
+        for (size_t i = 0; i < count; ++i) {
+          if (items[i] != nullptr) __builtin_prefetch(items[i]->id.text().data());
+        }
       }
     }
   }

@@ -27,6 +27,8 @@ SANITIZER_ENV = {
 # What makes no sense under a sanitizer: files, and single tests of a file.
 NOT_SANITIZED_FILES = {
     "mesh/test_documents.py",  # what the documents print, compiled as they say: without a sanitizer
+    "mesh/test_migration.py",
+    "mesh/test_migration_programs.py",
     "mesh/test_clocks.py",  # its nodes preload a clock of the test's in the place of the sanitizer's runtime
 }
 NOT_SANITIZED_TESTS = {
