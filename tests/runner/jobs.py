@@ -153,7 +153,8 @@ class Scheduler:
         self.said_at = time.monotonic()
 
     def expected(self, job: Job) -> float:
-        return self.durations.get(job.title, 60.0 if job.cost == 1 else 20.0)
+        """Seconds: of the last run; where there was none, who is given more time probably needs more."""
+        return self.durations.get(job.title, job.time_limit / 5)
 
     def run(self) -> list[Result]:
         try:

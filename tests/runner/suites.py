@@ -256,7 +256,7 @@ def correctness(build: Path) -> list[Job]:
     return [
         *gtest_jobs("unit", build),
         *gtest_jobs("sim", build),
-        *mass_start_jobs(build, 200),
+        *mass_start_jobs(build, 1000 if "NOEX_SOAK" in os.environ else 200),
         *gtest_jobs("cluster", build),
         *capi_jobs(build),
         *pytest_jobs("tidy", build, cost=2),
@@ -292,7 +292,7 @@ def sanitized_interpreters(build: Path) -> list[Job]:
     ]
 
 
-def mass_start_jobs(build: Path, nodes: int = 1000) -> list[Job]:
+def mass_start_jobs(build: Path, nodes: int) -> list[Job]:
     """Very many nodes in the simulator, all at once: full mesh within five virtual seconds. Its figures are shown."""
     program = build / "tests" / "noex_mass_start"
     command: list[str | Path] = [program, "--nodes", str(nodes), "--limit", "5", "--beats", "1"]
@@ -314,9 +314,9 @@ def everything(fuzz_seconds: int) -> list[list[Job]]:
     tree = module_tree(ROOT / "build" / "shared")
     stages.append(
         [
+            *pytest_jobs("install", release, cost=2, time_limit=900),  # first, for it compiles for minutes
             *pytest_jobs("python", release, tree=tree, prefix="shared-"),
             *node_jobs(release, tree=tree, prefix="shared-"),
-            *pytest_jobs("install", release, cost=2, time_limit=900),
             *guides_jobs(),
             *bench_jobs(release),
             Job("format", "sources", [ROOT / "dev", "format", "--check"]),
@@ -324,7 +324,7 @@ def everything(fuzz_seconds: int) -> list[list[Job]]:
     )
     stages.append(
         [
-            *mass_start_jobs(release),
+            *mass_start_jobs(release, 500),
             *compared_jobs(),
             *sanitized(ROOT / "build" / "asan", "asan-"),
             *sanitized(ROOT / "build" / "tsan", "tsan-"),
