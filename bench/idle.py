@@ -92,8 +92,8 @@ def run(bench: Bench) -> None:
                     interpreter(bench, mesh, language)
     bench.curve("processor", "a node", counts, shares, x_label="nodes", y_label="% of a core, at 1000 ms")
 
-    # In ten processes, for a node has a descriptor for each other one; and at the default interval, for what a beat costs
-    # in bytes is the same at any.
+    # In ten processes, for a node has a descriptor for each other one; and at the default interval, for what a beat
+    # costs in bytes is the same at any.
     grown = {}
     interval = 5 if not bench.smoke else 1
     for count in (100, 300) if not bench.smoke else (4, 12):
