@@ -11,6 +11,7 @@ BUILD = Path(os.environ.get("NOEX_BUILD_DIR", ROOT / "build" / "release"))
 HEADER = ROOT / "capi" / "include" / "noex_cluster.h"
 MADE = {"build", ".deps", ".venv", ".cache", ".git", "node_modules", "prebuilds", "__pycache__", "dist"}
 MADE |= {".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis"}
+MADE_FILES = {"THIRD_PARTY_LICENSES"}
 
 
 @cache
@@ -27,7 +28,7 @@ def tracked_files() -> list[Path]:
     files = []
     for folder, folders, names in os.walk(ROOT):
         folders[:] = [name for name in folders if name not in MADE]
-        files += [Path(folder) / name for name in names if not name.startswith("_native.")]
+        files += [Path(folder) / name for name in names if name not in MADE_FILES and not name.startswith("_native.")]
     return files
 
 
