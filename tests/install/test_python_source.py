@@ -44,7 +44,12 @@ def test_the_source_distribution_builds_on_its_own(source_distribution: Path, tm
     sources = ROOT / "python" / "src" / "noex_cluster"
     interface = {file.name for pattern in ("*.py", "*.pyi", "py.typed") for file in sources.glob(pattern)}
     assert {name for name in package if not name.endswith(".so")} == interface
-    assert any(name.endswith("/licenses/THIRD_PARTY_LICENSES") for name in names_in(built))
+    assert sum(name.endswith(".so") for name in package) == 1
+    info = f"noex_cluster-{version()}.dist-info"
+    expected = {f"{info}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "licenses/LICENSE")}
+    expected.add(f"{info}/licenses/THIRD_PARTY_LICENSES")
+    assert {name for name in names_in(built) if not name.startswith("noex_cluster/")} == expected
+    assert built.name.startswith(f"noex_cluster-{version()}-cp3")
     check_works(make_venv(tmp_path / "place", built))
 
 

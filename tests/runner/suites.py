@@ -27,7 +27,7 @@ SANITIZER_ENV = {
 # What makes no sense under a sanitizer: files, and single tests of a file.
 NOT_SANITIZED_FILES = {
     "mesh/test_documents.py",  # what the documents print, compiled as they say: without a sanitizer
-    "mesh/test_migration.py",
+    "mesh/test_migration.py",  # as those: the programs and commands of a document, with the release build
     "mesh/test_migration_programs.py",
     "mesh/test_clocks.py",  # its nodes preload a clock of the test's in the place of the sanitizer's runtime
 }
@@ -324,7 +324,7 @@ def everything(fuzz_seconds: int) -> list[list[Job]]:
     )
     stages.append(
         [
-            *mass_start_jobs(release, 500),
+            *mass_start_jobs(release, 1000),
             *compared_jobs(),
             *sanitized(ROOT / "build" / "asan", "asan-"),
             *sanitized(ROOT / "build" / "tsan", "tsan-"),
