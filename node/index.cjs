@@ -19,6 +19,7 @@ module.exports = {
   ClusterNotStartedError: errors.ClusterNotStartedError,
   InvalidClusterConfigError: errors.InvalidClusterConfigError,
   InvalidNodeIdError: errors.InvalidNodeIdError,
+  METRICS_CONTENT_TYPE: native.metricsContentType,
   NodeId,
   isNodeId,
   version: native.version,

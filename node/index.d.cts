@@ -94,7 +94,15 @@ export interface ClusterConfig {
   readonly reconnectMaxDelayMs?: number | undefined;
   /** A node that is down for so many milliseconds leaves the list of known nodes. Default: one day. */
   readonly forgetAfterMs?: number | undefined;
+  /**
+   * Path of a Unix socket, made with mode 0600, on which the node answers `noex-cluster status`, `members` and `watch` while it runs, also
+   * while the event loop is blocked. Default: none.
+   */
+  readonly controlSocket?: string | undefined;
 }
+
+/** Content type of {@link ClusterNode.getMetrics}. */
+export declare const METRICS_CONTENT_TYPE: 'application/openmetrics-text; version=1.0.0; charset=utf-8';
 
 /** Defaults of {@link ClusterConfig}, and the version of the wire protocol. */
 export declare const CLUSTER_DEFAULTS: {
@@ -210,6 +218,10 @@ export interface PeerStats {
   readonly bytesSent: number;
   /** Handed over and not yet taken by the operating system. */
   readonly bytesQueued: number;
+  /** Smoothed round trip in microseconds, as the kernel measures it; undefined while it is not known. */
+  readonly roundTripUs: number | undefined;
+  /** Milliseconds since the last valid frame, or since the connection came. */
+  readonly silenceMs: number;
 }
 
 /** Counters since the start, and a few numbers of now. */
@@ -254,6 +266,12 @@ export interface ClusterStats {
   readonly dialsInProgress: number;
   /** Events that wait for JavaScript now. */
   readonly eventsQueued: number;
+  /** Of the ups, those of the same run of a node, again. */
+  readonly nodeReconnects: number;
+  /** Of the ups, those of a new run of a node that was up before. */
+  readonly nodeRestarts: number;
+  /** How many milliseconds the pauses were together. */
+  readonly pausedMs: number;
   /** One entry by connection. */
   readonly peers: readonly PeerStats[];
 }
@@ -367,6 +385,14 @@ export declare class ClusterNode extends EventEmitter<ClusterEvents> {
    * @throws {@link ClusterNotStartedError}
    */
   getStats(): ClusterStats;
+
+  /**
+   * The same and more as OpenMetrics 1.0 text, for the application's own `/metrics`; answer with the content type
+   * {@link METRICS_CONTENT_TYPE}.
+   *
+   * @throws {@link ClusterNotStartedError}
+   */
+  getMetrics(): string;
 
   /** Publishes a number of the application's own choice, 0 to 2^53 - 1, as this node's `processCount`. It stays over stop and start. */
   setProcessCount(count: number): void;

@@ -9,6 +9,7 @@ export const {
   ClusterNotStartedError,
   InvalidClusterConfigError,
   InvalidNodeIdError,
+  METRICS_CONTENT_TYPE,
   NodeId,
   isNodeId,
   version,

@@ -12,7 +12,7 @@ const { ClusterNode, NodeId } = require('./index.cjs');
 const TIMEOUT_MS = 10_000;
 // Quick to notice and to mend; and two seconds are far more than a busy machine keeps a native thread waiting.
 const FAST = { heartbeatIntervalMs: 100, heartbeatMissThreshold: 20, reconnectBaseDelayMs: 50, reconnectMaxDelayMs: 200 };
-const CHOSEN_HERE = ['nodeName', 'host', 'advertiseHost', 'port', 'seeds'];
+const CHOSEN_HERE = ['nodeName', 'host', 'advertiseHost', 'port', 'seeds', 'controlSocket'];
 
 /** What the handlers of a member were told. */
 class View {

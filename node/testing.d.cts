@@ -28,7 +28,7 @@ export interface WaitOptions {
  * Options of one node of a mesh: those of {@link ClusterConfig} but for its name, its addresses and its seeds, which the mesh chooses. Beats
  * are fast by default (`heartbeatIntervalMs` 100, down after two seconds of silence), and so are the attempts to reconnect (50 to 200 ms).
  */
-export interface MemberOptions extends WaitOptions, Omit<ClusterConfig, 'nodeName' | 'host' | 'advertiseHost' | 'port' | 'seeds'> {}
+export interface MemberOptions extends WaitOptions, Omit<ClusterConfig, 'nodeName' | 'host' | 'advertiseHost' | 'port' | 'seeds' | 'controlSocket'> {}
 
 /** Options of a mesh: {@link MemberOptions} for all of its nodes, and their names. */
 export interface MeshOptions extends MemberOptions {

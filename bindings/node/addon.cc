@@ -120,6 +120,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("Handle", Handle::define_class(env));
   exports.Set("version", Napi::String::New(env, noex_version()));
   exports.Set("defaults", defaults(env));
+  exports.Set("metricsContentType", Napi::String::New(env, NOEX_METRICS_CONTENT_TYPE));
   exports.Set("setErrorFactory", Napi::Function::New<set_error_factory>(env, "setErrorFactory"));
   exports.Set("setNodeFactories", Napi::Function::New<set_node_factories>(env, "setNodeFactories"));
   exports.Set("nodeStatuses", node_statuses(env));

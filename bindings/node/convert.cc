@@ -226,6 +226,9 @@ Napi::Object stats_to_js(Napi::Env env, const noex_stats_snapshot* stats) {
   object.Set("nodesConnected", number(env, totals.nodes_connected));
   object.Set("dialsInProgress", number(env, totals.dials_in_progress));
   object.Set("eventsQueued", number(env, totals.events_queued));
+  object.Set("nodeReconnects", number(env, totals.node_reconnects));
+  object.Set("nodeRestarts", number(env, totals.node_restarts));
+  object.Set("pausedMs", number(env, totals.paused_ms));
 
   Napi::Object by_kind = Napi::Object::New(env);
   for (size_t i = 0; i < noex_stats_rejected_kind_count(); ++i) {
@@ -249,6 +252,9 @@ Napi::Object stats_to_js(Napi::Env env, const noex_stats_snapshot* stats) {
     entry.Set("bytesReceived", number(env, peer.bytes_received));
     entry.Set("bytesSent", number(env, peer.bytes_sent));
     entry.Set("bytesQueued", number(env, peer.bytes_queued));
+    const bool timed = peer.round_trip_us >= 0;
+    entry.Set("roundTripUs", timed ? number(env, static_cast<uint64_t>(peer.round_trip_us)) : env.Undefined());
+    entry.Set("silenceMs", number(env, static_cast<uint64_t>(peer.silence_ms)));
     peers.Set(static_cast<uint32_t>(i), entry);
   }
   object.Set("peers", peers);

@@ -33,7 +33,8 @@ Napi::Function Handle::define_class(Napi::Env env) {
        InstanceMethod<&Handle::local_node>("localNode"), InstanceMethod<&Handle::nodes>("nodes"),
        InstanceMethod<&Handle::find>("find"), InstanceMethod<&Handle::is_node_connected>("isNodeConnected"),
        InstanceMethod<&Handle::connected_count>("connectedCount"), InstanceMethod<&Handle::uptime_ms>("uptimeMs"),
-       InstanceMethod<&Handle::stats>("stats"), InstanceMethod<&Handle::set_process_count>("setProcessCount"),
+       InstanceMethod<&Handle::stats>("stats"), InstanceMethod<&Handle::metrics>("metrics"),
+       InstanceMethod<&Handle::set_process_count>("setProcessCount"),
        InstanceMethod<&Handle::select_log_level>("selectLogLevel"), InstanceMethod<&Handle::hold>("hold"),
        InstanceMethod<&Handle::release>("release")});
 }
@@ -233,6 +234,13 @@ Napi::Value Handle::uptime_ms(const Napi::CallbackInfo& info) {
   int64_t uptime_ms = 0;
   throw_if_failed(info.Env(), noex_cluster_uptime_ms(cluster_, &uptime_ms));
   return Napi::Number::New(info.Env(), static_cast<double>(uptime_ms));
+}
+
+Napi::Value Handle::metrics(const Napi::CallbackInfo& info) {
+  char* text = nullptr;
+  throw_if_failed(info.Env(), noex_cluster_document(cluster_, NOEX_DOCUMENT_METRICS, &text));
+  const std::unique_ptr<char, decltype(&noex_text_free)> owned(text, &noex_text_free);
+  return Napi::String::New(info.Env(), text);
 }
 
 Napi::Value Handle::stats(const Napi::CallbackInfo& info) {

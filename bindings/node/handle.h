@@ -50,6 +50,7 @@ class Handle : public Napi::ObjectWrap<Handle> {
   Napi::Value connected_count(const Napi::CallbackInfo& info);
   Napi::Value uptime_ms(const Napi::CallbackInfo& info);
   Napi::Value stats(const Napi::CallbackInfo& info);
+  Napi::Value metrics(const Napi::CallbackInfo& info);
   void set_process_count(const Napi::CallbackInfo& info);
   void select_log_level(const Napi::CallbackInfo& info);
   void hold(const Napi::CallbackInfo& info);

@@ -22,7 +22,7 @@ struct IntegerOption {
 constexpr StringOption kStringOptions[] = {
     {"nodeName", &noex_config::node_name},           {"host", &noex_config::host},
     {"advertiseHost", &noex_config::advertise_host}, {"clusterSecret", &noex_config::cluster_secret},
-    {"clusterName", &noex_config::cluster_name},
+    {"clusterName", &noex_config::cluster_name},     {"controlSocket", &noex_config::control_socket},
 };
 
 constexpr IntegerOption kIntegerOptions[] = {

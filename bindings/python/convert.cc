@@ -63,6 +63,9 @@ py::tuple stats_to_py(const noex_stats_snapshot* stats) {
   by_name["nodes_connected"] = totals.nodes_connected;
   by_name["dials_in_progress"] = totals.dials_in_progress;
   by_name["events_queued"] = totals.events_queued;
+  by_name["node_reconnects"] = totals.node_reconnects;
+  by_name["node_restarts"] = totals.node_restarts;
+  by_name["paused_ms"] = totals.paused_ms;
 
   py::dict by_kind;
   for (size_t i = 0; i < noex_stats_rejected_kind_count(); ++i)
@@ -81,6 +84,8 @@ py::tuple stats_to_py(const noex_stats_snapshot* stats) {
     entry["bytes_received"] = peer.bytes_received;
     entry["bytes_sent"] = peer.bytes_sent;
     entry["bytes_queued"] = peer.bytes_queued;
+    entry["round_trip_us"] = peer.round_trip_us < 0 ? py::object(py::none()) : py::object(py::int_(peer.round_trip_us));
+    entry["silence_ms"] = peer.silence_ms;
     peers.append(entry);
   }
   return py::make_tuple(by_name, by_kind, peers);

@@ -178,6 +178,15 @@ py::tuple Handle::stats() const {
   return stats_to_py(stats);
 }
 
+py::str Handle::metrics() const {
+  noex_cluster* const handle = cluster();
+  char* text = nullptr;
+  const noex_status status = without_gil([&] { return noex_cluster_document(handle, NOEX_DOCUMENT_METRICS, &text); });
+  raise_if_failed(status);
+  const std::unique_ptr<char, decltype(&noex_text_free)> owned(text, &noex_text_free);
+  return text_to_py(text);
+}
+
 void Handle::set_process_count(const py::object& count) {
   if (py::isinstance<py::bool_>(count) || PyIndex_Check(count.ptr()) == 0) {
     const std::string type = py::str(py::type::handle_of(count).attr("__name__"));
@@ -227,6 +236,7 @@ void Handle::define_class(py::module_& module) {
       .def("connected_count", &Handle::connected_count)
       .def("uptime_ms", &Handle::uptime_ms)
       .def("stats", &Handle::stats)
+      .def("metrics", &Handle::metrics)
       .def("set_process_count", &Handle::set_process_count, py::arg("count"))
       .def("event_fd", &Handle::event_fd, "Readable while events are queued; poll it, never read or close it.")
       .def("next_event", &Handle::next_event, "The next event, None if none is queued.")

@@ -37,6 +37,7 @@ class Handle {
   [[nodiscard]] size_t connected_count() const;
   [[nodiscard]] int64_t uptime_ms() const;
   [[nodiscard]] py::tuple stats() const;
+  [[nodiscard]] py::str metrics() const;
   void set_process_count(const py::object& count);
 
   [[nodiscard]] int event_fd();

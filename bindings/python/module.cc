@@ -75,6 +75,7 @@ PYBIND11_MODULE(_native_in_main_interpreter, module) {
   noex_py::Handle::define_class(module);
   module.def("version", [] { return noex_version(); });
   module.def("protocol_version", [] { return noex_protocol_version(); });
+  module.def("metrics_content_type", [] { return NOEX_METRICS_CONTENT_TYPE; });
   module.def("option_defaults", &noex_py::option_defaults);
   module.def("validate_config", &noex_py::validate_config, py::arg("options"));
   module.def("check_option", &noex_py::check_option, py::arg("name"), py::arg("camel_case"));

@@ -18,7 +18,7 @@ struct IntegerOption {
 constexpr StringOption kStringOptions[] = {
     {"node_name", &noex_config::node_name},           {"host", &noex_config::host},
     {"advertise_host", &noex_config::advertise_host}, {"cluster_secret", &noex_config::cluster_secret},
-    {"cluster_name", &noex_config::cluster_name},
+    {"cluster_name", &noex_config::cluster_name},     {"control_socket", &noex_config::control_socket},
 };
 
 constexpr IntegerOption kIntegerOptions[] = {

@@ -224,6 +224,8 @@ typedef struct noex_config {
   int64_t reconnect_max_delay_ms;   /* >= the base delay; default 30000 */
   int64_t forget_after_ms;          /* a node down for so long leaves the list; >= 1; default 24 h */
   int32_t key_style;                /* NOEX_KEYS_*: how messages name options; default NOEX_KEYS_SNAKE */
+  const char* control_socket; /* path of a Unix socket, mode 0600, on which the node answers `noex-cluster status`,
+                                 `members`, `watch` and the like from start to stop; default NULL: none */
 } noex_config;
 
 /* noex_config_init fills `config` with the defaults; `struct_size` is sizeof(noex_config) of the caller. Thread:
@@ -367,6 +369,8 @@ typedef struct noex_peer_stats {
   uint64_t bytes_received; /* with the length prefixes */
   uint64_t bytes_sent;
   uint64_t bytes_queued; /* handed over, not yet taken by the kernel */
+  int64_t round_trip_us; /* smoothed, as the kernel measures it; -1: not known */
+  int64_t silence_ms;    /* since the last valid frame, or since the connection came */
 } noex_peer_stats;
 
 /* Totals since start. */
@@ -391,6 +395,9 @@ typedef struct noex_stats {
   uint64_t nodes_connected;          /* now */
   uint64_t dials_in_progress;        /* now */
   uint64_t events_queued;            /* now */
+  uint64_t node_reconnects;          /* of the ups: the same run of a node, again */
+  uint64_t node_restarts;            /* of the ups: a new run of a node that was up before */
+  uint64_t paused_ms;                /* how long the pauses were together */
 } noex_stats;
 
 /* A snapshot of all statistics. */
@@ -416,6 +423,24 @@ NOEX_API const char* noex_stats_rejected_kind_name(size_t index);
 NOEX_API uint64_t noex_stats_rejected_at(const noex_stats_snapshot* stats, size_t index);
 /* noex_stats_free frees a snapshot; NULL does nothing. Thread: any. */
 NOEX_API void noex_stats_free(noex_stats_snapshot* stats);
+
+/* Texts about a node; see noex_cluster_document. */
+enum {
+  NOEX_DOCUMENT_STATUS = 1,  /* JSON: the node, its counters, its seeds */
+  NOEX_DOCUMENT_MEMBERS = 2, /* JSON: all nodes that it knows, and who of them sees whom */
+  NOEX_DOCUMENT_METRICS = 3  /* OpenMetrics 1.0; content type NOEX_METRICS_CONTENT_TYPE */
+};
+
+#define NOEX_METRICS_CONTENT_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+/* noex_cluster_document writes a text about the node, one of NOEX_DOCUMENT_*, in UTF-8: what its control socket
+ * answers, and what a server of metrics hands out. Fields: docs/control-socket.md, docs/metrics.md. Free it with
+ * noex_text_free. Asks the I/O thread, as noex_cluster_stats does. Thread: any but the handle's own I/O thread
+ * (callbacks may). Errors: NOEX_ENOTSTARTED, NOEX_ETIMEOUT, NOEX_EFORKED, NOEX_ENOMEM, NOEX_EINVAL. */
+NOEX_API NOEX_NODISCARD noex_status noex_cluster_document(const noex_cluster* cluster, int32_t document,
+                                                          char** out_text);
+/* noex_text_free frees a text; NULL does nothing. Thread: any. */
+NOEX_API void noex_text_free(char* text);
 
 /* --------------------------------------------------------------------------------------------------------- events */
 

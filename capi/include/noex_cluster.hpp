@@ -235,6 +235,7 @@ struct Config {
   std::optional<std::chrono::milliseconds> reconnect_base_delay;  // default 1 s
   std::optional<std::chrono::milliseconds> reconnect_max_delay;   // default 30 s
   std::optional<std::chrono::milliseconds> forget_after;          // default 24 h
+  std::optional<std::string> control_socket;                      // path of a Unix socket for operators; default none
 
   // Calls `action` with the configuration as the C interface takes it, which lives for the call.
   template <typename Action>
@@ -258,6 +259,7 @@ struct Config {
     if (reconnect_base_delay) config.reconnect_base_delay_ms = reconnect_base_delay->count();
     if (reconnect_max_delay) config.reconnect_max_delay_ms = reconnect_max_delay->count();
     if (forget_after) config.forget_after_ms = forget_after->count();
+    if (control_socket) config.control_socket = control_socket->c_str();
     return std::forward<Action>(action)(static_cast<const noex_config&>(config));
   }
 

@@ -71,6 +71,7 @@ Result<noex_config> adapt(const noex_config& source) {
   take(source, &noex_config::reconnect_max_delay_ms, &config);
   take(source, &noex_config::forget_after_ms, &config);
   take(source, &noex_config::key_style, &config);
+  take(source, &noex_config::control_socket, &config);
   return config;
 }
 
@@ -104,6 +105,7 @@ Result<ClusterConfig> read_config(const noex_config& source) {
   config.reconnect_base_delay_ms = given.reconnect_base_delay_ms;
   config.reconnect_max_delay_ms = given.reconnect_max_delay_ms;
   config.forget_after_ms = given.forget_after_ms;
+  if (given.control_socket != nullptr) config.control_socket = given.control_socket;
   config.key_style = static_cast<KeyStyle>(given.key_style);
   return config;
 }

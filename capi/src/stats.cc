@@ -16,7 +16,7 @@ noex_stats_snapshot::noex_stats_snapshot(const noex::NodeStats& stats) : rejecte
   totals.dials = membership.dials;
   totals.dials_failed = membership.dials_failed;
   totals.rejected = std::accumulate(rejected.begin(), rejected.end(), uint64_t{0});
-  totals.node_ups = membership.ups;
+  totals.node_ups = std::accumulate(membership.ups.begin(), membership.ups.end(), uint64_t{0});
   totals.node_downs = std::accumulate(membership.downs.begin(), membership.downs.end(), uint64_t{0});
   totals.pauses = membership.pauses;
   totals.events_coalesced = stats.events_skipped.folded;
@@ -27,6 +27,9 @@ noex_stats_snapshot::noex_stats_snapshot(const noex::NodeStats& stats) : rejecte
   totals.nodes_connected = membership.connected;
   totals.dials_in_progress = membership.dialing;
   totals.events_queued = stats.events_queued;
+  totals.node_reconnects = membership.ups[static_cast<size_t>(noex::UpKind::Reconnect)];
+  totals.node_restarts = membership.ups[static_cast<size_t>(noex::UpKind::Restart)];
+  totals.paused_ms = static_cast<uint64_t>(membership.paused.ms());
 
   peers.reserve(driver.peers.size());
   texts.reserve(2 * driver.peers.size());
@@ -42,6 +45,8 @@ noex_stats_snapshot::noex_stats_snapshot(const noex::NodeStats& stats) : rejecte
     peer.bytes_received = source.traffic.bytes_in;
     peer.bytes_sent = source.traffic.bytes_out;
     peer.bytes_queued = source.queued_bytes;
+    peer.round_trip_us = source.round_trip ? source.round_trip->ns() / 1000 : -1;
+    peer.silence_ms = source.connection.silence.ms();
   }
 }
 

@@ -127,24 +127,7 @@ const char* noex_down_reason_name(int32_t reason) {
   return literal(noex::to_string(static_cast<noex::DownReason>(reason)));
 }
 
-const char* noex_error_kind_name(int32_t kind) {
-  switch (kind) {
-    case NOEX_ERROR_PROTOCOL:
-      return "protocol";
-    case NOEX_ERROR_AUTHENTICATION:
-      return "authentication";
-    case NOEX_ERROR_DUPLICATE_ID:
-      return "duplicate_id";
-    case NOEX_ERROR_CLUSTER_MISMATCH:
-      return "cluster_mismatch";
-    case NOEX_ERROR_OVERLOAD:
-      return "overload";
-    case NOEX_ERROR_INTERNAL:
-      return "internal";
-    default:
-      return "unknown";
-  }
-}
+const char* noex_error_kind_name(int32_t kind) { return literal(noex::to_string(static_cast<noex::ErrorKind>(kind))); }
 
 const char* noex_log_level_name(int32_t level) {
   switch (level) {

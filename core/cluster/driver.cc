@@ -69,18 +69,23 @@ void Driver::set_process_count(int64_t count) {
   arm(now);
 }
 
-DriverStats Driver::stats() const {
+DriverStats Driver::stats() {
+  const Instant now = transport_.now().mono;
   DriverStats stats;
   stats.membership = membership_.stats();
   stats.totals = totals_;
   stats.accepted = accepted_;
-  for (PeerConnection& peer : membership_.connections()) {
+  for (PeerConnection& peer : membership_.connections(now)) {
     const Connection* const found = connection_by_id_.find(peer.connection);
     PeerStats& entry = stats.peers.emplace_back();
     if (found != nullptr) entry.traffic = found->traffic;
     entry.queued_bytes = transport_.unsent(peer.connection);
+    entry.round_trip = transport_.round_trip(peer.connection);
     entry.connection = std::move(peer);
   }
+  stats.seeds = membership_.seeds();
+  stats.table = membership_.table();
+  stats.sightings = membership_.sightings(now);
   return stats;
 }
 

@@ -45,7 +45,8 @@ struct Traffic {
 struct PeerStats {
   PeerConnection connection;
   Traffic traffic;
-  size_t queued_bytes = 0;  // handed to the transport, not yet taken by the operating system
+  size_t queued_bytes = 0;             // handed to the transport, not yet taken by the operating system
+  std::optional<Duration> round_trip;  // as the operating system measures it
 };
 
 struct DriverStats {
@@ -53,6 +54,9 @@ struct DriverStats {
   Traffic totals;         // of all connections since start, also of those that are gone
   uint64_t accepted = 0;  // connections that others opened
   std::vector<PeerStats> peers;
+  std::vector<SeedView> seeds;
+  std::shared_ptr<const NodeTable> table;
+  Sightings sightings;  // of the nodes of `table`
 };
 
 // What reading a frame needs and a node between two frames does not. Nodes that share a thread may share one.
@@ -78,7 +82,7 @@ class Driver final : public TransportHandler {
   void leave();
   // What getNodes() of the other nodes shows as our process count.
   void set_process_count(int64_t count);
-  [[nodiscard]] DriverStats stats() const;
+  [[nodiscard]] DriverStats stats();
   [[nodiscard]] bool has_left() const { return left_; }
   // For the simulator's checkers. Nothing comes between a step and its effects, so one for a connection that is not
   // there, or not open, is a mistake of the step: it is dropped, and counted.

@@ -73,6 +73,7 @@ class Node::Impl final : public NodeRun::Host {
   void on_joined() override;
   void on_table(const std::shared_ptr<const NodeTable>& table) override;
   void on_event(EventBody body) override;
+  void count_events(NodeStats& stats) override;
   void io_main(NodeRun& run) noexcept;
   void on_run_ended(const Status& outcome);
 
@@ -309,15 +310,14 @@ Result<NodeStats> Node::Impl::stats() const {
     run = run_;
   }
   if (seen == nullptr || run == nullptr) return not_started();
-  NodeStats stats;
-  stats.local_id = seen->identity.id;
-  stats.uptime = boot_clock_now() - seen->identity.started;
-  Result<DriverStats> driver = run->stats(kStatsMax);
-  if (!driver) return driver.error().code == ErrorCode::NotStarted ? not_started() : driver.error();
-  stats.driver = *std::move(driver);
+  Result<NodeStats> stats = run->stats(kStatsMax);
+  if (!stats && stats.error().code == ErrorCode::NotStarted) return not_started();
+  return stats;
+}
+
+void Node::Impl::count_events(NodeStats& stats) {
   stats.events_queued = events->size();
   stats.events_skipped = events->skipped();
-  return stats;
 }
 
 Result<std::unique_ptr<Node>> Node::create(const NodeOptions& options) {

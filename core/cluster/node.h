@@ -14,22 +14,14 @@
 
 #include "base/result.h"
 #include "base/time.h"
-#include "cluster/driver.h"
 #include "cluster/event_queue.h"
 #include "cluster/node_run.h"
+#include "cluster/node_stats.h"
 #include "model/config.h"
 #include "model/node_info.h"
 #include "model/node_table.h"
 
 namespace noex {
-
-struct NodeStats {
-  NodeId local_id;
-  Duration uptime;
-  DriverStats driver;
-  size_t events_queued = 0;
-  SkippedEvents events_skipped;
-};
 
 class Node {
  public:

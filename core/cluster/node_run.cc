@@ -65,6 +65,10 @@ Status NodeRun::execute() {
   const Result<uint16_t> port = (*transport)->listen(config_.host, config_.port);
   if (ending()) return aborted();
   if (!port) return port.error();
+  if (!config_.control_socket.empty()) {
+    control_ = std::make_unique<Control>(**transport);
+    if (Status opened = (*transport)->listen_local(config_.control_socket, *control_); !opened) return opened;
+  }
 
   const Now now = clock_now();
   const Result<NodeId> id = NodeId::create(config_.node_name, advertised_host(**transport), *port);
@@ -80,14 +84,18 @@ Status NodeRun::run_driver(UvTransport& transport, const Identity& identity) {
   self.nonce = [] { return Nonce{random_u64(), random_u64()}; };
   Driver driver(config_, std::move(self), Rng(random_u64()), within_descriptors(options_.membership), transport, *this);
   if (!host_.on_running(identity)) return aborted();
+  if (control_ != nullptr) {
+    control_->begin(identity.id, [this, &driver, &identity] { return gather(driver, identity); });
+    control_->on_event(StatusChanged{ClusterStatus::Running});
+  }
   driver.start();
-  transport.set_on_wakeup([this, &driver, &transport] { serve(driver, transport); });
+  transport.set_on_wakeup([this, &driver, &identity, &transport] { serve(driver, identity, transport); });
   transport.wakeup();  // for what was asked before
   return transport.run(driver);
 }
 
 // What other threads have asked for; on the loop.
-void NodeRun::serve(Driver& driver, UvTransport& transport) {
+void NodeRun::serve(Driver& driver, const Identity& identity, UvTransport& transport) {
   if (abort_asked_) return transport.abort();
   const int64_t process_count = process_count_;
   if (process_count != announced_process_count_ && !driver.has_left()) {
@@ -100,12 +108,13 @@ void NodeRun::serve(Driver& driver, UvTransport& transport) {
     requests.swap(stats_requests_);
   }
   if (!requests.empty()) {
-    const DriverStats stats = driver.stats();
+    const NodeStats stats = gather(driver, identity);
     const std::lock_guard lock(mutex_);
     for (const auto& request : requests) request->answer = stats;
     answered_.notify_all();
   }
   if (stop_asked_ && !driver.has_left()) {
+    if (control_ != nullptr) control_->on_event(StatusChanged{ClusterStatus::Stopping});
     transport.stop_listening();
     driver.leave();
     transport.finish();
@@ -134,7 +143,7 @@ void NodeRun::wake() {
   transport_->wakeup();
 }
 
-Result<DriverStats> NodeRun::stats(Duration limit) {
+Result<NodeStats> NodeRun::stats(Duration limit) {
   const auto until = std::chrono::steady_clock::now() + std::chrono::nanoseconds(limit.ns());
   const auto request = std::make_shared<StatsRequest>();
   std::unique_lock lock(mutex_);
@@ -159,10 +168,33 @@ void NodeRun::on_notification(const Notification& notification) {
         if constexpr (std::is_same_v<Value, JoinSettled>) {
           host_.on_joined();
         } else if constexpr (!std::is_same_v<Value, Left>) {  // serve() goes on after leave() by itself
-          host_.on_event(value);
+          tell(value);
         }
       },
       notification);
+}
+
+void NodeRun::tell(EventBody body) {
+  if (control_ != nullptr) control_->on_event(body);
+  host_.on_event(std::move(body));
+}
+
+NodeStats NodeRun::gather(Driver& driver, const Identity& identity) {
+  const Now now = clock_now();
+  NodeStats stats;
+  stats.unix_ms = now.unix_ms;
+  stats.local_id = identity.id;
+  stats.incarnation = identity.incarnation;
+  stats.status = driver.has_left() || stop_asked_ ? ClusterStatus::Stopping : ClusterStatus::Running;
+  stats.uptime = now.mono - identity.started;
+  stats.process_count = process_count_;
+  stats.cluster_name = config_.cluster_name;
+  stats.authenticated = !config_.cluster_secret.empty();
+  stats.heartbeat_interval = config_.heartbeat_interval;
+  stats.heartbeat_miss_threshold = config_.heartbeat_miss_threshold;
+  stats.driver = driver.stats();
+  host_.count_events(stats);
+  return stats;
 }
 
 // Under which host the others are to reach this node.
@@ -192,7 +224,7 @@ std::string NodeRun::advertised_host(UvTransport& transport) {
 }
 
 void NodeRun::log(LogLevel level, std::string message) {
-  host_.on_event(LogRecord{level, unix_clock_now_ms(), std::move(message)});
+  tell(LogRecord{level, unix_clock_now_ms(), std::move(message)});
 }
 
 }  // namespace noex

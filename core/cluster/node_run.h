@@ -14,8 +14,10 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "cluster/control.h"
 #include "cluster/driver.h"
 #include "cluster/event_queue.h"
+#include "cluster/node_stats.h"
 #include "model/config.h"
 #include "transport/uv_transport.h"
 
@@ -46,6 +48,8 @@ class NodeRun final : private DriverObserver {
     virtual void on_joined() = 0;
     virtual void on_table(const std::shared_ptr<const NodeTable>& table) = 0;
     virtual void on_event(EventBody body) = 0;
+    // How many events wait for the user, and what was skipped.
+    virtual void count_events(NodeStats& stats) = 0;
   };
 
   // `host` is borrowed and outlives the run.
@@ -60,21 +64,23 @@ class NodeRun final : private DriverObserver {
   void abort();  // closes all at once, ends
   void set_process_count(int64_t count);
   // Asks the I/O thread, which never waits and so answers soon. Errors: NotStarted (ended, or not up yet), Timeout.
-  [[nodiscard]] Result<DriverStats> stats(Duration limit);
+  [[nodiscard]] Result<NodeStats> stats(Duration limit);
 
  private:
   class Attachment;
   struct StatsRequest {
-    std::optional<DriverStats> answer;
+    std::optional<NodeStats> answer;
   };
 
   void on_table(const std::shared_ptr<const NodeTable>& table) override { host_.on_table(table); }
   void on_notification(const Notification& notification) override;
+  void tell(EventBody body);
 
   [[nodiscard]] bool ending() const { return stop_asked_ || abort_asked_; }
   [[nodiscard]] std::string advertised_host(UvTransport& transport);
   [[nodiscard]] Status run_driver(UvTransport& transport, const Identity& identity);
-  void serve(Driver& driver, UvTransport& transport);
+  void serve(Driver& driver, const Identity& identity, UvTransport& transport);
+  [[nodiscard]] NodeStats gather(Driver& driver, const Identity& identity);
   void wake();
   void log(LogLevel level, std::string message);
 
@@ -85,6 +91,7 @@ class NodeRun final : private DriverObserver {
   std::atomic<bool> abort_asked_{false};
   std::atomic<int64_t> process_count_;
   int64_t announced_process_count_ = 0;  // I/O thread only
+  std::unique_ptr<Control> control_;     // I/O thread only; null without a control socket
 
   std::mutex mutex_;
   std::condition_variable answered_;

@@ -486,7 +486,7 @@ void Membership::Machine::check_join() {
   const bool first_tries_over = clock_ - started_at_ >= limits_.join_max;
   if (first_tries_over && join_at_.is_never() && !unreached_told_) {
     unreached_told_ = true;
-    if (stats_.ups == 0) log_unreached_seeds();
+    if (stats_.ups[static_cast<size_t>(UpKind::First)] == 0) log_unreached_seeds();
   }
   if (joined_) return;
   const bool all_settled = std::all_of(targets_.begin(), targets_.end(),

@@ -154,7 +154,7 @@ void Membership::Machine::send_difference(const Connection& connection, const st
   send_list(connection, known, false);
 }
 
-void Membership::Machine::learn(const Connection& connection, const Member& teacher, const std::vector<NodeId>& ids) {
+void Membership::Machine::learn(const Connection& connection, Member& teacher, const std::vector<NodeId>& ids) {
   // On a connection that we dialled, the list that follows the hello (or, from a peer without hello, its first beat) is
   // the answer.
   const bool answer = connection.outbound &&
@@ -167,11 +167,32 @@ void Membership::Machine::learn(const Connection& connection, const Member& teac
   for (const NodeId& id : ids) learn_one(connection, teacher, id, answer, evictions_left);
 }
 
-void Membership::Machine::learn_one(const Connection& connection, const Member& teacher, const NodeId& id, bool answer,
+// For who asks who sees whom; nothing is decided by it.
+void Membership::Machine::note_sighting(Member& teacher, const Member& other) {
+  if (members_.size() > kSightingsNodesMax || &other == &teacher) return;
+  auto& list = teacher.sightings;
+  auto place = std::find_if(list.begin(), list.end(), [&other](const Sighting& s) { return s.of == other.serial; });
+  if (place == list.end() && list.size() >= kSightingsNodesMax) {  // some of them are of nodes that are gone
+    place = std::min_element(list.begin(), list.end(),
+                             [](const Sighting& a, const Sighting& b) { return a.said_at < b.said_at; });
+  }
+  if (place == list.end()) {
+    list.push_back({other.serial, clock_});
+  } else {
+    *place = {other.serial, clock_};
+  }
+}
+
+void Membership::Machine::learn_one(const Connection& connection, Member& teacher, const NodeId& id, bool answer,
                                     size_t& evictions_left) {
   Member* member = find_member(id);
+  if (member != nullptr) note_sighting(teacher, *member);
   if (member != nullptr && member->status == NodeStatus::Connected) return;  // nearly always
-  if (id == self_.id || id == teacher.id || is_alias(id)) return;
+  if (id == self_.id) {
+    teacher.named_us_at = clock_;
+    return;
+  }
+  if (id == teacher.id || is_alias(id)) return;
   const Duration patience = config_.heartbeat_interval / 2;
   const Instant when = answer ? clock_ : clock_ + (self_.id < id ? std::min(kFirstDialDelay, patience) : patience);
 

@@ -1,6 +1,7 @@
 // The inside of the membership machine. One class, its files by subject: membership.cc (facade, steps, timers),
 // hello.cc (who is on a connection, may it stay), connections.cc (turning away, times, ends), members.cc (up, down,
-// forget), dialing.cc (seeds, attempts, backoff), gossip.cc (beats and lists), report.cc (errors and log lines).
+// forget), dialing.cc (seeds, attempts, backoff), gossip.cc (beats and lists), report.cc (errors and log lines),
+// inspect.cc (what statistics show).
 //
 // All instants in here are on the *active clock*: monotonic time minus the pauses of this process. When a step comes
 // much later than the deadline that was pending, the lateness is added to `paused_`, and with that every deadline has
@@ -36,7 +37,9 @@ class Membership::Machine {
   [[nodiscard]] bool table_changed() const { return table_changed_ || table_ == nullptr; }
   [[nodiscard]] std::shared_ptr<const NodeTable> table();
   [[nodiscard]] MembershipStats stats() const;
-  [[nodiscard]] std::vector<PeerConnection> connections() const;
+  [[nodiscard]] std::vector<PeerConnection> connections(Instant now) const;
+  [[nodiscard]] std::vector<SeedView> seeds() const;
+  [[nodiscard]] Sightings sightings(Instant now) const;
   void check_invariants() const;
 
  private:
@@ -94,6 +97,12 @@ class Membership::Machine {
     Instant timer = Instant::never();
   };
 
+  // When a member last named another in a beat.
+  struct Sighting {
+    MemberSerial of = 0;
+    Instant said_at;
+  };
+
   struct Voucher {
     NodeId teacher;
     Instant said_at;
@@ -106,6 +115,9 @@ class Membership::Machine {
     NodeStatus status = NodeStatus::Connecting;
     Incarnation incarnation = 0;
     bool ever_up = false;
+    Incarnation last_up = 0;          // the run that was up last
+    std::vector<Sighting> sightings;  // while it is up: whom it names
+    Instant named_us_at = Instant::never();
     bool shown_hello = false;               // this id has spoken with hello: it is not taken without it where it dials
     bool left = false;                      // its last word was a goodbye
     bool refusal_reported = false;          // connection_refused was told
@@ -276,15 +288,18 @@ class Membership::Machine {
   void send_list(const Connection& connection, const std::unordered_set<std::string_view>& known, bool even_empty);
   void send_full_list(const Connection& connection);
   void send_difference(const Connection& connection, const std::vector<NodeId>& answer);
-  void learn(const Connection& connection, const Member& teacher, const std::vector<NodeId>& ids);
-  void learn_one(const Connection& connection, const Member& teacher, const NodeId& id, bool answer,
-                 size_t& evictions_left);
+  void learn(const Connection& connection, Member& teacher, const std::vector<NodeId>& ids);
+  void learn_one(const Connection& connection, Member& teacher, const NodeId& id, bool answer, size_t& evictions_left);
+  void note_sighting(Member& teacher, const Member& other);
   [[nodiscard]] Heartbeat heartbeat() const;
   // Where a beat goes: one connection of each who is up, in the order of their ids. Kept from beat to beat.
   [[nodiscard]] const std::vector<ConnectionId>& audience();
   [[nodiscard]] std::vector<ConnectionId> find_audience() const;
   void set_active(Member& member, ConnectionId id);
   void choose(std::vector<ConnectionId>& list, size_t count);
+
+  // --- inspect.cc
+  [[nodiscard]] SeedView::State state_of(const Target& seed, NodeId* node) const;
 
   // --- report.cc
   void report(ErrorKind kind, std::string message, const NodeId& node, const Endpoint* remote);
@@ -337,6 +352,7 @@ class Membership::Machine {
   Instant started_at_;    // active clock
   Instant started_mono_;  // monotonic clock
   Instant beat_at_ = Instant::never();
+  Duration beat_held_up_;  // by a pause of ours, which the active clock does not show
   Instant gossip_at_ = Instant::never();
   Instant join_at_ = Instant::never();
   bool joined_ = false;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/checks.h"
+#include "base/utc_text.h"
 #include "membership/machine.h"
 
 namespace noex {
@@ -76,7 +77,11 @@ void Membership::Machine::bring_up(Member& member, Connection& connection) {
   NOEX_CHECK(member.status != NodeStatus::Connected);
   member.status = NodeStatus::Connected;
   audience_changed_ = true;
+  const UpKind kind = !member.ever_up                        ? UpKind::First
+                      : member.last_up == member.incarnation ? UpKind::Reconnect
+                                                             : UpKind::Restart;
   member.ever_up = true;
+  member.last_up = member.incarnation;
   member.left = false;
   member.bereaved_until = Instant::never();
   member.timeout = timeout_for(connection);
@@ -90,7 +95,7 @@ void Membership::Machine::bring_up(Member& member, Connection& connection) {
     member.teacher = NodeId();
   }
   ++connected_count_;
-  ++stats_.ups;
+  ++stats_.ups[static_cast<size_t>(kind)];
   member.cell->last_heartbeat_at.store(now_.unix_ms, std::memory_order_relaxed);
   beats_->fetch_add(1, std::memory_order_release);
   end_dialling(member);
@@ -111,6 +116,11 @@ void Membership::Machine::bring_up(Member& member, Connection& connection) {
 
 void Membership::Machine::bring_down(Member& member, DownReason reason, std::string evidence) {
   const bool was_connected = member.status == NodeStatus::Connected;
+  if (was_connected) {
+    evidence += "; last frame at " + utc_text(now_.unix_ms - (clock_ - member.last_frame_at).ms());
+    if (const auto active = connections_.find(member.active); active != connections_.end())
+      evidence += " from " + active->second.remote.to_string();
+  }
   // Only ConnectionRefused is said of a node that was never up.
   NOEX_CHECK(was_connected || (reason == DownReason::ConnectionRefused && !member.ever_up));
   member.status = NodeStatus::Disconnected;
@@ -120,6 +130,8 @@ void Membership::Machine::bring_down(Member& member, DownReason reason, std::str
   member.challenge_ends = Instant::never();
   member.down_at = clock_;
   set_active(member, 0);
+  member.sightings.clear();
+  member.named_us_at = Instant::never();
   if (was_connected) --connected_count_;
   ++stats_.downs[static_cast<size_t>(reason)];
   // A connection that fell silent stays open: closing it would make the peer, once it thaws, report us as gone.
@@ -259,7 +271,8 @@ void Membership::Machine::member_timer(Member& member) {
     } else if (member.last_frame_at + member.timeout <= clock_) {
       bring_down(member, DownReason::HeartbeatTimeout,
                  "no frame for " + milliseconds(clock_ - member.last_frame_at) + ", the limit is " +
-                     milliseconds(member.timeout));
+                     milliseconds(member.timeout) + " (" + std::to_string(config_.heartbeat_miss_threshold) +
+                     (config_.heartbeat_miss_threshold == 1 ? " interval)" : " intervals)"));
       admit_held(id);
       return;
     }

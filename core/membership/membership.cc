@@ -2,6 +2,7 @@
 #include "membership/membership.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/checks.h"
 #include "membership/machine.h"
@@ -17,7 +18,9 @@ Instant Membership::deadline() const { return machine_->deadline(); }
 bool Membership::table_changed() const { return machine_->table_changed(); }
 std::shared_ptr<const NodeTable> Membership::table() { return machine_->table(); }
 MembershipStats Membership::stats() const { return machine_->stats(); }
-std::vector<PeerConnection> Membership::connections() const { return machine_->connections(); }
+std::vector<PeerConnection> Membership::connections(Instant now) const { return machine_->connections(now); }
+std::vector<SeedView> Membership::seeds() const { return machine_->seeds(); }
+Sightings Membership::sightings(Instant now) const { return machine_->sightings(now); }
 void Membership::check_invariants() const { machine_->check_invariants(); }
 
 Membership::Machine::Machine(const ValidConfig& config, Self self, Rng rng, const MembershipLimits& limits)
@@ -68,6 +71,7 @@ void Membership::Machine::notice_pause(Now now) {
   if (due.is_never()) return;
   const Duration lateness = now.mono - due;
   if (lateness <= std::max(Duration::milliseconds(100), config_.heartbeat_interval / 4)) return;
+  if (const Duration held_up = now.mono - paused_ - beat_at_; held_up > Duration()) beat_held_up_ = held_up;
   paused_ = paused_ + lateness;
   waking_ = true;
   ++stats_.pauses;
@@ -98,6 +102,7 @@ void Membership::Machine::handle(const Tick&) {
     switch (timer.kind) {
       case TimerKind::Beat:
         beat_at_ = Instant::never();
+        stats_.beat_lateness.add(clock_ - timer.at + std::exchange(beat_held_up_, Duration()));
         beat();
         break;
       case TimerKind::GossipFlush:
@@ -137,6 +142,7 @@ void Membership::Machine::handle(const ConnectionAccepted& event) {
   connection.id = event.connection;
   connection.remote = event.remote;
   connection.remote_is_local = event.remote_is_local;
+  connection.last_frame_at = clock_;
   unidentified_.push_back(connection.id);
   ++unidentified_count_;
   set_expiry(connection, clock_ + identification_time());
@@ -149,6 +155,7 @@ void Membership::Machine::handle(const ConnectionOpened& event) {
   --dials_in_progress_;
   connection->state = ConnectionState::Unidentified;
   connection->remote_is_local = event.remote_is_local;
+  connection->last_frame_at = clock_;
   connection->silent_at = clock_ + limits_.join_silence_max;
   connection->nonce = self_.nonce();
   send_hello(*connection, std::nullopt);
@@ -289,26 +296,6 @@ std::shared_ptr<const NodeTable> Membership::Machine::table() {
   table_ = std::move(table);
   table_changed_ = false;
   return table_;
-}
-
-MembershipStats Membership::Machine::stats() const {
-  MembershipStats stats = stats_;
-  stats.connections = connections_.size();
-  stats.unidentified = unidentified_count_;
-  stats.nodes = members_.size();
-  stats.connected = connected_count_;
-  stats.dialing = dials_in_progress_;
-  return stats;
-}
-
-std::vector<PeerConnection> Membership::Machine::connections() const {
-  std::vector<PeerConnection> list;
-  for (const auto& [id, connection] : connections_) {
-    if (connection.state == ConnectionState::Dialing) continue;
-    const bool confirmed = connection.state >= ConnectionState::Confirmed;
-    list.push_back(PeerConnection{id, connection.peer, connection.outbound, confirmed, connection.remote});
-  }
-  return list;
 }
 
 void Membership::Machine::check_invariants() const {

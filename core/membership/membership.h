@@ -4,9 +4,13 @@
 // and docs/protocol.md.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/rng.h"
 #include "base/time.h"
@@ -52,14 +56,30 @@ struct Self {
   std::function<Nonce()> nonce;  // unpredictable in a real node, seeded in the simulator
 };
 
+// What an up is, beside what was seen of that id before.
+enum class UpKind { First, Reconnect, Restart, Count };
+[[nodiscard]] std::string_view to_string(UpKind kind);
+
+// How late our own beats went out: a histogram with these upper bounds in milliseconds, and one bucket beyond them. A
+// pause of the process counts.
+struct BeatLateness {
+  static constexpr std::array<int64_t, 12> kBoundsMs = {1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 10000};
+  std::array<uint64_t, kBoundsMs.size() + 1> counts{};  // not cumulative
+  Duration sum;
+
+  void add(Duration lateness);
+};
+
 // Counters since start, and the present sizes of the tables.
 struct MembershipStats {
   std::array<uint64_t, static_cast<size_t>(RejectKind::Count)> rejected{};
-  uint64_t ups = 0;
-  std::array<uint64_t, 5> downs{};  // by DownReason
+  std::array<uint64_t, static_cast<size_t>(UpKind::Count)> ups{};  // by UpKind
+  std::array<uint64_t, 5> downs{};                                 // by DownReason
+  BeatLateness beat_lateness;
   uint64_t dials = 0;
   uint64_t dials_failed = 0;
   uint64_t pauses = 0;  // own pauses noticed (late wake-ups)
+  Duration paused;      // their sum
   size_t connections = 0;
   size_t unidentified = 0;
   size_t nodes = 0;
@@ -73,8 +93,30 @@ struct PeerConnection {
   NodeId node;
   bool outbound = false;
   bool confirmed = false;
+  bool active = false;  // of the connections of a node that is up: the one that we send on
   Endpoint remote;
+  Duration silence;  // since the last valid frame; since the connection came, if there was none
 };
+
+// A configured seed, as it stands now.
+struct SeedView {
+  enum class State { Waiting, Dialling, Connected, Self };
+  std::string text;  // as configured
+  State state = State::Waiting;
+  NodeId node;          // who answers there, if that is known; of several at a name without a node, the first
+  std::string failure;  // how the last attempt that failed did; "" while none has
+};
+[[nodiscard]] std::string_view to_string(SeedView::State state);
+
+// Who is connected to whom, by what the others say. Indices are those of table().nodes.
+struct Sightings {
+  struct Row {
+    std::vector<uint32_t> others;  // whom that node has named lately, in rising order
+    bool us = false;               // whether this node is among them
+  };
+  std::vector<Row> rows;  // by node; empty when the cluster is too large to keep them (kSightingsNodesMax)
+};
+inline constexpr size_t kSightingsNodesMax = 128;
 
 class Membership {
  public:
@@ -100,7 +142,9 @@ class Membership {
   [[nodiscard]] std::shared_ptr<const NodeTable> table();
 
   [[nodiscard]] MembershipStats stats() const;
-  [[nodiscard]] std::vector<PeerConnection> connections() const;
+  [[nodiscard]] std::vector<PeerConnection> connections(Instant now) const;
+  [[nodiscard]] std::vector<SeedView> seeds() const;
+  [[nodiscard]] Sightings sightings(Instant now) const;
 
   // For tests and the simulator's checkers: aborts the process if an internal invariant does not hold.
   void check_invariants() const;

@@ -16,6 +16,7 @@ constexpr int64_t kMillisecondsMax = INT32_MAX;                        // what a
 constexpr int64_t kForgetAfterMsMax = 100LL * 365 * 24 * 3600 * 1000;  // a century: "never"
 constexpr int64_t kHeartbeatMissThresholdMax = 1000;
 constexpr size_t kClusterNameSizeMax = 255;
+constexpr size_t kControlSocketSizeMax = 107;  // sun_path less its NUL
 constexpr const char* kAdvertiseHostVariable = "NOEX_ADVERTISE_HOST";
 
 std::string_view trimmed(std::string_view text) {
@@ -45,6 +46,7 @@ class Validator {
     check_secret();
     check_cluster_name();
     check_numbers();
+    check_control_socket();
     if (error_) return *std::move(error_);
     warn_of_open_listener();
     return std::move(valid_);
@@ -156,6 +158,21 @@ class Validator {
     }
     if (!is_utf8(name)) return invalid(option, name, "it is not UTF-8");
     valid_.cluster_name = name;
+  }
+
+  void check_control_socket() {
+    if (!config_.control_socket) return;
+    const std::string& path = *config_.control_socket;
+    const std::string option = name_of(Option::ControlSocket);
+    if (path.empty())
+      return invalid(option, path, "it must be the path of a Unix socket, such as '/run/app/node.sock'");
+    if (path.size() > kControlSocketSizeMax) {
+      return invalid(option, path,
+                     "it is " + std::to_string(path.size()) + " bytes long; a socket's path has at most " +
+                         std::to_string(kControlSocketSizeMax));
+    }
+    if (!is_utf8(path) || path.find('\0') != std::string::npos) return invalid(option, path, "it is not UTF-8");
+    valid_.control_socket = path;
   }
 
   // `value` if it lies within the bounds, else an error and the lower bound.

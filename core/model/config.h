@@ -41,6 +41,7 @@ struct ClusterConfig {
   int64_t reconnect_base_delay_ms = kDefaultReconnectBaseDelayMs;
   int64_t reconnect_max_delay_ms = kDefaultReconnectMaxDelayMs;
   int64_t forget_after_ms = kDefaultForgetAfterMs;
+  std::optional<std::string> control_socket;  // path of a Unix socket for requests from this machine
   KeyStyle key_style = KeyStyle::Snake;
 };
 
@@ -65,6 +66,7 @@ struct ValidConfig {
   Duration reconnect_base_delay;
   Duration reconnect_max_delay;
   Duration forget_after;
+  std::string control_socket;         // "" = none
   std::vector<std::string> warnings;  // to be logged at start
 };
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "model/node_info.h"
@@ -29,6 +30,9 @@ enum class ErrorKind : int32_t {
   Overload = 5,  // a limit was reached
   Internal = 6,
 };
+
+// "authentication", "duplicate_id", ...
+[[nodiscard]] std::string_view to_string(ErrorKind kind);
 
 struct ErrorReport {
   ErrorKind kind = ErrorKind::Internal;

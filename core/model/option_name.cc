@@ -26,6 +26,7 @@ constexpr std::array<Spellings, static_cast<size_t>(Option::Count)> kOptions = {
     {"reconnect_base_delay_ms", "reconnectBaseDelayMs"},
     {"reconnect_max_delay_ms", "reconnectMaxDelayMs"},
     {"forget_after_ms", "forgetAfterMs"},
+    {"control_socket", "controlSocket"},
 }};
 
 constexpr size_t kComparedMax = 64;  // a longer key is no slip of the pen

@@ -20,6 +20,7 @@ enum class Option {
   ReconnectBaseDelayMs,
   ReconnectMaxDelayMs,
   ForgetAfterMs,
+  ControlSocket,
   Count
 };
 

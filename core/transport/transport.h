@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -55,6 +56,12 @@ class Transport {
   [[nodiscard]] virtual size_t unsent(uint64_t connection) const {
     static_cast<void>(connection);
     return 0;
+  }
+  // The smoothed round trip that the operating system measures; nullopt where it does not, or has not yet. For
+  // statistics.
+  [[nodiscard]] virtual std::optional<Duration> round_trip(uint64_t connection) const {
+    static_cast<void>(connection);
+    return std::nullopt;
   }
   virtual void resolve(uint64_t query, std::string_view host) = 0;
   // Asks for one on_wake() at `when` (replaces the former wish; never() = none).

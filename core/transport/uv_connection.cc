@@ -236,6 +236,19 @@ size_t UvConnection::unsent() const {
   return uv_stream_get_write_queue_size(reinterpret_cast<const uv_stream_t*>(&tcp_)) + backlog_.size();
 }
 
+std::optional<Duration> UvConnection::round_trip() const {
+#if defined(__linux__)
+  uv_os_fd_t fd = -1;
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (state_ == State::Open && uv_fileno(reinterpret_cast<const uv_handle_t*>(&tcp_), &fd) == 0 &&
+      getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 && info.tcpi_rtt > 0) {
+    return Duration::microseconds(info.tcpi_rtt);
+  }
+#endif
+  return std::nullopt;
+}
+
 void UvConnection::close(StreamClose how) {
   if (how == StreamClose::ShutdownWrite) {
     if (state_ == State::Open) shut_down();

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "base/bytes.h"
@@ -35,6 +36,7 @@ class UvConnection {
   // The handler closes: it hears nothing more of Abort and Flush.
   void close(StreamClose how);
   [[nodiscard]] size_t unsent() const;
+  [[nodiscard]] std::optional<Duration> round_trip() const;
   // It is its turn again, after a rest.
   void resume();
   [[nodiscard]] bool flushing() const { return state_ == State::Flushing; }

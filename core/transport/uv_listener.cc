@@ -5,11 +5,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <memory>
 #include <string>
 #include <utility>
 
-#include "base/checks.h"
 #include "transport/socket_address.h"
 #include "transport/uv_connection.h"
 #include "transport/uv_context.h"
@@ -17,9 +15,7 @@
 namespace noex {
 namespace {
 
-constexpr int kBacklog = 511;          // as Node's; the system's maximum caps it
-constexpr int kAcceptsPerWakeup = 64;  // then the other sockets have their turn
-constexpr Duration kPause = Duration::milliseconds(100);
+constexpr int kBacklog = 511;  // as Node's; the system's maximum caps it
 
 int listening_socket(const Endpoint& endpoint) {
   const SocketAddress address(endpoint);
@@ -47,25 +43,7 @@ int listening_socket(const Endpoint& endpoint) {
   return -1;
 }
 
-int accept_socket(int listening) {
-#if defined(__linux__)
-  return accept4(listening, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-#else
-  const int fd = accept(listening, nullptr, nullptr);
-  if (fd >= 0) fcntl(fd, F_SETFD, FD_CLOEXEC);  // uv_tcp_open makes it non-blocking
-  return fd;
-#endif
-}
-
 }  // namespace
-
-struct UvListener::Handles {
-  uv_poll_t poll{};
-  uv_timer_t timer{};
-  int fd = -1;
-  int open = 2;
-  UvListener* listener = nullptr;  // null once closed
-};
 
 Error bind_error(std::string_view host, uint16_t port, int os_error) {
   const std::string shown =
@@ -89,101 +67,30 @@ Error bind_error(std::string_view host, uint16_t port, int os_error) {
   return {ErrorCode::Bind, std::move(message), {os_error, "listen", uv_err_name(uv_error), std::string(host), port}};
 }
 
-UvListener::~UvListener() { close(); }
-
 Result<uint16_t> UvListener::listen(const Endpoint& endpoint, std::string_view host) {
-  NOEX_CHECK(handles_ == nullptr);
-  auto handles = std::make_unique<Handles>();
   const int fd = listening_socket(endpoint);
   if (fd < 0) return bind_error(host, endpoint.port, errno);
   const auto bound = local_endpoint(fd);
-  if (!bound || uv_poll_init(&context_.loop, &handles->poll, fd) != 0) {
+  if (!bound) {
     const int failure = errno;
     ::close(fd);
     return bind_error(host, endpoint.port, failure);
   }
-  NOEX_CHECK(uv_timer_init(&context_.loop, &handles->timer) == 0);
-  handles_ = handles.release();
-  handles_->fd = fd;
-  handles_->listener = this;
-  handles_->poll.data = handles_;
-  handles_->timer.data = handles_;
-  resume();
+  if (!acceptor_.open(fd)) return bind_error(host, endpoint.port, errno);
   return bound->port;
 }
 
-void UvListener::resume() {
-  uv_poll_start(&handles_->poll, UV_READABLE, [](uv_poll_t* poll, int, int) {
-    UvListener* const self = static_cast<Handles*>(poll->data)->listener;
-    if (self != nullptr) self->context_.guarded([self] { self->on_readable(); });
-  });
-}
-
-void UvListener::pause() {
-  uv_poll_stop(&handles_->poll);
-  uv_update_time(&context_.loop);
-  uv_timer_start(
-      &handles_->timer,
-      [](uv_timer_t* timer) {
-        UvListener* const self = static_cast<Handles*>(timer->data)->listener;
-        if (self != nullptr) self->resume();
-      },
-      timer_ms(kPause), 0);
-}
-
-void UvListener::on_readable() {
-  for (int accepted = 0; accepted < kAcceptsPerWakeup; ++accepted) {
-    // The handler may have closed the listener in a callback.
-    if (handles_ == nullptr || context_.handler == nullptr || !accept_one()) return;
-  }
-}
-
-bool UvListener::accept_one() {
-  const int fd = accept_socket(handles_->fd);
-  if (fd < 0) {
-    switch (errno) {
-      case EMFILE:
-      case ENFILE:
-      case ENOBUFS:
-      case ENOMEM:
-        pause();
-        return false;
-      case EAGAIN:
-#if EWOULDBLOCK != EAGAIN
-      case EWOULDBLOCK:
-#endif
-        return false;
-      default:
-        return true;  // a connection that died in the backlog, or an interruption
-    }
-  }
+void UvListener::on_accepted(int fd) {
   context_.delivered += 1;
   const auto remote = remote_endpoint(fd);
   if (!remote) {
     ::close(fd);  // gone already
-    return true;
+    return;
   }
   const uint64_t id = next_id_;
   next_id_ += 2;
   UvConnection* const connection = context_.add(id);
   if (connection->adopt(fd)) context_.handler->on_accepted(id, *remote, connection->remote_is_local());
-  return true;
-}
-
-void UvListener::close() {
-  if (handles_ == nullptr) return;
-  Handles* const handles = std::exchange(handles_, nullptr);
-  handles->listener = nullptr;
-  const auto closed = [](uv_handle_t* handle) {
-    auto* const owned = static_cast<Handles*>(handle->data);
-    if (--owned->open == 0) delete owned;
-  };
-  uv_close(reinterpret_cast<uv_handle_t*>(&handles->poll), closed);
-  uv_close(reinterpret_cast<uv_handle_t*>(&handles->timer), closed);
-  // After uv_close, which takes it out of the poll set. A child of the host that was forked off holds a copy: without
-  // the shutdown the port would stay taken, and connections to it would be accepted by nobody, until that child ends.
-  ::shutdown(handles->fd, SHUT_RDWR);
-  ::close(handles->fd);
 }
 
 }  // namespace noex

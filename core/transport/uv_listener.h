@@ -1,6 +1,4 @@
-// The listening socket. It is our own descriptor under a uv_poll_t rather than uv_listen: when accept() fails for want
-// of descriptors or memory, libuv 1.44 calls back in a loop without end or drops the peer; here accepting pauses for a
-// moment and the peer waits in the backlog.
+// The listening TCP socket of a node.
 #pragma once
 
 #include <uv.h>
@@ -10,6 +8,7 @@
 
 #include "base/result.h"
 #include "model/address.h"
+#include "transport/uv_acceptor.h"
 
 namespace noex {
 
@@ -17,28 +16,21 @@ struct UvContext;
 
 class UvListener {
  public:
-  explicit UvListener(UvContext& context) : context_(context) {}
-  ~UvListener();
+  explicit UvListener(UvContext& context)
+      : context_(context), acceptor_(context, [this](int fd) { on_accepted(fd); }) {}
   UvListener(const UvListener&) = delete;
   UvListener& operator=(const UvListener&) = delete;
 
   // Binds and listens; returns the actual port. `host` is for messages. Errors: Bind.
   [[nodiscard]] Result<uint16_t> listen(const Endpoint& endpoint, std::string_view host);
   // Closes; `*this` may be destroyed at once.
-  void close();
+  void close() { acceptor_.close(); }
 
  private:
-  // What libuv owns until its close callbacks; outlives the listener.
-  struct Handles;
-
-  void resume();
-  void pause();
-  void on_readable();
-  // False: nothing more to accept for now.
-  [[nodiscard]] bool accept_one();
+  void on_accepted(int fd);
 
   UvContext& context_;
-  Handles* handles_ = nullptr;
+  UvAcceptor acceptor_;
   uint64_t next_id_ = 2;  // accepted connections have even numbers
 };
 

@@ -12,6 +12,7 @@
 #include "transport/uv_connection.h"
 #include "transport/uv_context.h"
 #include "transport/uv_listener.h"
+#include "transport/uv_local_server.h"
 
 namespace noex {
 namespace {
@@ -67,6 +68,7 @@ class UvTransport::Impl {
   UvContext context;
   Resolver resolver;
   std::optional<UvListener> listener;
+  std::optional<UvLocalServer> local_server;
   std::function<void()> on_wakeup;
   Instant wake_at = Instant::never();
 
@@ -153,6 +155,7 @@ void UvTransport::Impl::finish() {
   wake_at = Instant::never();
   resolver.close();
   if (listener) listener->close();
+  if (local_server) local_server->close();
   for (const auto& entry : context.all) {
     if (!entry.first->flushing()) entry.first->close_handles();
   }
@@ -286,6 +289,15 @@ void UvTransport::set_on_wakeup(std::function<void()> on_wakeup) { impl_->on_wak
 void UvTransport::wakeup() { impl_->wakeup(); }
 void UvTransport::interrupt() { impl_->resolver.interrupt(); }
 
+Status UvTransport::listen_local(const std::string& path, LocalHandler& handler) {
+  NOEX_CHECK(!impl_->local_server);
+  return impl_->local_server.emplace(impl_->context, handler).listen(path);
+}
+
+void UvTransport::send_local(uint64_t client, std::string text) {
+  if (impl_->local_server) impl_->local_server->send(client, std::move(text));
+}
+
 Lookup UvTransport::resolve_now(std::string_view host, Duration limit) {
   if (std::optional<Lookup> known = known_lookup(host)) return *std::move(known);
   return impl_->resolver.resolve_now(host, limit);
@@ -314,6 +326,11 @@ void UvTransport::close(uint64_t connection, StreamClose how) {
 size_t UvTransport::unsent(uint64_t connection) const {
   const UvConnection* const found = impl_->context.find(connection);
   return found == nullptr ? 0 : found->unsent();
+}
+
+std::optional<Duration> UvTransport::round_trip(uint64_t connection) const {
+  const UvConnection* const found = impl_->context.find(connection);
+  return found == nullptr ? std::nullopt : found->round_trip();
 }
 
 void UvTransport::resolve(uint64_t query, std::string_view host) { impl_->resolve(query, host); }

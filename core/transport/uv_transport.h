@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "model/address.h"
+#include "transport/local_handler.h"
 #include "transport/resolver.h"
 #include "transport/transport.h"
 
@@ -59,6 +61,12 @@ class UvTransport final : public Transport {
   // Any thread, while the transport exists: ends a resolve_now() that is under way and all later ones.
   void interrupt();
 
+  // Opens a Unix socket for requests from this machine; see UvLocalServer. `handler` is borrowed and outlives run().
+  // Before run(), once. Errors: Bind.
+  [[nodiscard]] Status listen_local(const std::string& path, LocalHandler& handler);
+  // On the loop's thread. A client that is gone is passed over in silence.
+  void send_local(uint64_t client, std::string text);
+
   // Looks a host up (a literal and "localhost" without the resolver) and waits for it. Before run().
   [[nodiscard]] Lookup resolve_now(std::string_view host, Duration limit);
 
@@ -69,6 +77,7 @@ class UvTransport final : public Transport {
   void write(uint64_t connection, const SharedBytes& frame) override;
   void close(uint64_t connection, StreamClose how) override;
   [[nodiscard]] size_t unsent(uint64_t connection) const override;
+  [[nodiscard]] std::optional<Duration> round_trip(uint64_t connection) const override;
   void resolve(uint64_t query, std::string_view host) override;
   void wake_at(Instant when) override;
 

@@ -3,9 +3,11 @@
 // threads; here is only what is JavaScript's: promises, handlers, and what keeps the process alive.
 
 const { EventEmitter, errorMonitor } = require('node:events');
+const { debuglog } = require('node:util');
 const native = require('./native.cjs');
 
 const WARNING = { type: 'NoexClusterWarning' };
+const debug = debuglog('noex-cluster'); // NODE_DEBUG=noex-cluster
 const LOG_LEVELS = Object.freeze({ debug: 1, info: 2, warning: 3, error: 4 });
 
 function requireFunction(handler) {
@@ -29,6 +31,7 @@ class ClusterNode extends EventEmitter {
     super();
     this.setMaxListeners(0); // handlers come from all over an application
     this.#handle.onEvent = (kind, first, second) => this.#receive(kind, first, second);
+    if (debug.enabled) this.#countDebugLogs(1);
   }
 
   // ------------------------------------------------------------------------------------------------------------ lifecycle
@@ -136,6 +139,10 @@ class ClusterNode extends EventEmitter {
     return this.#handle.stats();
   }
 
+  getMetrics() {
+    return this.#handle.metrics();
+  }
+
   setProcessCount(count) {
     this.#handle.setProcessCount(count);
   }
@@ -218,6 +225,7 @@ class ClusterNode extends EventEmitter {
         this.#complete(first, second);
         break;
       case 'log':
+        debug('%s %s: %s', this.#status === 'running' ? this.#handle.localId() : this.#status, first.level, first.message);
         if (!this.emit('log', first) && LOG_LEVELS[first.level] >= LOG_LEVELS.warning) this.#warn(first.message);
         break;
       case 'error':

@@ -1,4 +1,4 @@
-"""Includes go one way: bindings -> capi -> cluster -> {session, transport, membership}, session -> {wire, crypto}."""
+"""Includes go one way: bindings -> capi -> cluster -> {session, transport, membership, wire}, session -> {wire, crypto}."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ LAYERS = {
     "crypto": {"model", "base"},
     "session": {"wire", "crypto", "model", "base"},
     "transport": {"model", "base"},
-    "cluster": {"session", "transport", "membership", "model", "base"},
+    "cluster": {"session", "transport", "membership", "wire", "model", "base"},
 }
 # Header of a third party -> the only layer that may include it.
 THIRD_PARTY = {r"uv(/.*)?\.h": "transport", r"sodium(/.*)?\.h": "crypto", r"simdjson\.h": "wire"}

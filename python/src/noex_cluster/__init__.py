@@ -35,6 +35,7 @@ from ._errors import (
 from ._node_id import NodeId
 from ._types import (
     CLUSTER_DEFAULTS,
+    METRICS_CONTENT_TYPE,
     ClusterDefaults,
     ClusterEvent,
     ClusterPeerError,
@@ -55,6 +56,7 @@ __version__ = _native.version()
 
 __all__ = [
     "CLUSTER_DEFAULTS",
+    "METRICS_CONTENT_TYPE",
     "Cluster",
     "ClusterBindError",
     "ClusterConfig",

@@ -29,6 +29,7 @@ class ClusterOptions(TypedDict, total=False):
     reconnect_base_delay_ms: int | None
     reconnect_max_delay_ms: int | None
     forget_after_ms: int | None
+    control_socket: str | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, init=False)
@@ -63,6 +64,9 @@ class ClusterConfig:
     """The longest delay between attempts, in milliseconds."""
     forget_after_ms: int = _DEFAULTS["forget_after_ms"]
     """A node that is down for so many milliseconds leaves the list of nodes."""
+    control_socket: str | None = None
+    """Path of a Unix socket, made with mode 0600, on which the node answers ``noex-cluster status``, ``members`` and
+    ``watch`` while it runs, also while the interpreter is busy. None: no socket."""
 
     def __init__(
         self,
@@ -79,6 +83,7 @@ class ClusterConfig:
         reconnect_base_delay_ms: int | None = None,
         reconnect_max_delay_ms: int | None = None,
         forget_after_ms: int | None = None,
+        control_socket: str | None = None,
     ) -> None:
         given: dict[str, object] = {
             "node_name": "" if node_name is None else node_name,
@@ -93,6 +98,7 @@ class ClusterConfig:
             "reconnect_base_delay_ms": reconnect_base_delay_ms,
             "reconnect_max_delay_ms": reconnect_max_delay_ms,
             "forget_after_ms": forget_after_ms,
+            "control_socket": control_socket,
         }
         for field in dataclasses.fields(self):
             value = given[field.name]

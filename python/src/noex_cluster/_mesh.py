@@ -26,7 +26,7 @@ _STOP_TIMEOUT_MS = 5000
 _FAST = ClusterOptions(
     heartbeat_interval_ms=100, heartbeat_miss_threshold=20, reconnect_base_delay_ms=50, reconnect_max_delay_ms=200
 )
-_CHOSEN_HERE = ("node_name", "host", "advertise_host", "port", "seeds")
+_CHOSEN_HERE = ("node_name", "host", "advertise_host", "port", "seeds", "control_socket")
 
 
 class MeshOptions(TypedDict, total=False):

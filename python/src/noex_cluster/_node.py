@@ -189,6 +189,15 @@ class NodeBase(Generic[PumpType]):
         """
         return cluster_stats(*self._require().stats())
 
+    def get_metrics(self) -> str:
+        """The same and more as OpenMetrics 1.0 text, for the application's own ``/metrics``; answer with the content
+        type :data:`METRICS_CONTENT_TYPE`.
+
+        Raises:
+            ClusterNotStartedError: the node is not started.
+        """
+        return self._require().metrics()
+
     def set_process_count(self, count: int) -> None:
         """Publishes a number of the application's own choice, 0 to 2^53 - 1, as this node's ``process_count``. It may
         be set before start, and stays over stop and start. Any thread.

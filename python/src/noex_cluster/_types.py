@@ -6,12 +6,13 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
-from . import _native
+from ._load import native as _native
 from ._errors import ClusterError
 from ._node_id import NodeId
 
 __all__ = [
     "CLUSTER_DEFAULTS",
+    "METRICS_CONTENT_TYPE",
     "ClusterDefaults",
     "ClusterEvent",
     "ClusterPeerError",
@@ -190,6 +191,10 @@ class PeerStats:
     """With the length prefixes."""
     bytes_queued: int
     """Handed over and not yet taken by the kernel."""
+    round_trip_us: int | None
+    """Smoothed round trip in microseconds, as the kernel measures it; None while it is not known."""
+    silence_ms: int
+    """Milliseconds since the last valid frame, or since the connection came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +232,12 @@ class ClusterStats:
     """Dials in progress now."""
     events_queued: int
     """Events that wait for Python now."""
+    node_reconnects: int
+    """Of the ups, those of the same run of a node, again."""
+    node_restarts: int
+    """Of the ups, those of a new run of a node that was up before."""
+    paused_ms: int
+    """How many milliseconds the pauses were together."""
     rejected_by_kind: Mapping[str, int]
     """What was refused, by kind, such as ``bad_signature``. Every kind is there."""
     peers: tuple[PeerStats, ...]
@@ -261,6 +272,9 @@ def _cluster_defaults() -> ClusterDefaults:
 CLUSTER_DEFAULTS = _cluster_defaults()
 """The defaults of the configuration, as the native library has them."""
 
+METRICS_CONTENT_TYPE: str = _native.metrics_content_type()
+"""Content type of what ``get_metrics()`` returns."""
+
 
 # What the native module gives, as these values. Its texts are the library's own and are not checked again.
 
@@ -286,10 +300,10 @@ def node_info(fields: NodeFields) -> NodeInfo:
 
 
 def cluster_stats(
-    totals: dict[str, int], rejected: dict[str, int], peers: list[dict[str, str | bool | int]]
+    totals: dict[str, int], rejected: dict[str, int], peers: list[dict[str, str | bool | int | None]]
 ) -> ClusterStats:
     return ClusterStats(**totals, rejected_by_kind=MappingProxyType(rejected), peers=tuple(map(_peer_stats, peers)))
 
 
-def _peer_stats(fields: dict[str, str | bool | int]) -> PeerStats:
+def _peer_stats(fields: dict[str, str | bool | int | None]) -> PeerStats:
     return PeerStats(**{**fields, "id": NodeId.try_parse(fields["id"])})  # type: ignore[arg-type]

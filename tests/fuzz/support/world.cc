@@ -234,7 +234,7 @@ void World::look_before() {
   }
   for (auto& [connection, stream] : streams_) stream.confirmed.reset();
   if (driver_ == nullptr || left_) return;
-  for (const PeerConnection& peer : driver_->membership().connections()) {
+  for (const PeerConnection& peer : driver_->membership().connections(Instant())) {
     if (peer.confirmed) streams_.at(peer.connection).confirmed = peer.node;
   }
 }

@@ -354,6 +354,7 @@ TEST(OptionName, TheKnownOnesInTheirSpelling) {
       {"reconnect_base_delay_ms", "reconnectBaseDelayMs"},
       {"reconnect_max_delay_ms", "reconnectMaxDelayMs"},
       {"forget_after_ms", "forgetAfterMs"},
+      {"control_socket", "controlSocket"},
   };
   ASSERT_EQ(std::size(names), static_cast<size_t>(Option::Count));
   for (const auto& [snake, camel] : names) {
