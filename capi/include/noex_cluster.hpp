@@ -524,6 +524,17 @@ class Cluster {
     if (status != NOEX_OK) return Error::last(status);
     return Stats(stats);
   }
+
+  // A text about the node, one of NOEX_DOCUMENT_*: for who shows or collects what goes on. Errors: NotStarted, Timeout.
+  Result<std::string> document(std::int32_t document) const {
+    char* text = nullptr;
+    const noex_status status = noex_cluster_document(handle(), document, &text);
+    if (status != NOEX_OK) return Error::last(status);
+    const std::unique_ptr<char, void (*)(char*)> owned(text, &noex_text_free);
+    return std::string(text);
+  }
+  // OpenMetrics 1.0 text for the program's own server; content type NOEX_METRICS_CONTENT_TYPE.
+  Result<std::string> metrics() const { return document(NOEX_DOCUMENT_METRICS); }
   Result<void> set_process_count(int64_t count) { return checked(noex_cluster_set_process_count(handle(), count)); }
 
   // -------------------------------------------------------------------------------------------- events, by callback

@@ -189,6 +189,10 @@ void test_two_nodes_with_handlers() {
 
   const noex::Stats stats = a.stats().value();
   assert(stats.totals().nodes_connected == 1 && stats.peer_count() == 1 && stats.peer(0).id == b_id);
+  const std::string metrics = a.metrics().value();
+  assert(metrics.find("noex_cluster_members{state=\"connected\"} 1\n") != std::string::npos);
+  assert(a.document(NOEX_DOCUMENT_STATUS).value().find(std::string(a_id)) != std::string::npos);
+  assert(!noex::Cluster().metrics().has_value());
   assert(stats.rejected("bad_signature") == 0 && stats.rejected("no such kind") == 0);
 
   // Who has not the secret is told of as an error.

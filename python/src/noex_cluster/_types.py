@@ -6,8 +6,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
-from ._load import native as _native
 from ._errors import ClusterError
+from ._load import native as _native
 from ._node_id import NodeId
 
 __all__ = [
