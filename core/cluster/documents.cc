@@ -92,6 +92,7 @@ std::string local_member(const NodeStats& stats) {
       .add_raw("address", "null")
       .add_raw("outbound", "null")
       .add_raw("rtt_us", "null")
+      .add_raw("clock_offset_ms", "null")
       .add_raw("sees", sees.text())
       .text();
 }
@@ -175,8 +176,11 @@ std::string members_document(const NodeStats& stats) {
       const PeerStats& peer = *found->second;
       object.add("address", peer.connection.remote.to_string()).add("outbound", peer.connection.outbound);
       object.add_raw("rtt_us", peer.round_trip ? std::to_string(peer.round_trip->ns() / 1000) : "null");
+      const std::optional<int64_t>& offset = peer.connection.clock_offset_ms;
+      object.add_raw("clock_offset_ms", offset ? std::to_string(*offset) : "null");
     } else {
       object.add_raw("address", "null").add_raw("outbound", "null").add_raw("rtt_us", "null");
+      object.add_raw("clock_offset_ms", "null");
     }
     members.add_raw(object.add_raw("sees", sees_of(stats, i)).text());
   }

@@ -218,6 +218,7 @@ void Membership::Machine::learn_one(const Connection& connection, Member& teache
     }
     member = add_member(id, /*by_gossip=*/true);
     if (member == nullptr) return;
+    note_sighting(teacher, *member);
     member->teacher = teacher.id;
     ++never_up_by_teacher_[teacher.id];
     want_dial(*member, when);

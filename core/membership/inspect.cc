@@ -62,6 +62,7 @@ std::vector<PeerConnection> Membership::Machine::connections(Instant now) const 
     entry.confirmed = connection.state >= ConnectionState::Confirmed;
     entry.active = connection.member != nullptr && connection.member->active == id;
     entry.remote = connection.remote;
+    entry.clock_offset_ms = connection.clock_offset_ms;
     entry.silence = std::max(Duration(), now - paused_ - connection.last_frame_at);
   }
   return list;

@@ -92,8 +92,9 @@ class Membership::Machine {
     uint32_t frames = 0;          // valid frames received
     bool closed_by_peer = false;  // the end of its stream was read
     Instant last_frame_at;
-    Instant silent_at = Instant::never();   // dialled: silent so long that start() waits no longer
-    Instant expires_at = Instant::never();  // end of identification, of staleness, of draining
+    std::optional<int64_t> clock_offset_ms;  // the peer's clock less ours, by its last frame
+    Instant silent_at = Instant::never();    // dialled: silent so long that start() waits no longer
+    Instant expires_at = Instant::never();   // end of identification, of staleness, of draining
     Instant timer = Instant::never();
   };
 

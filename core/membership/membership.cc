@@ -177,6 +177,7 @@ void Membership::Machine::handle(const MessageReceived& event) {
   if (connection == nullptr) return;
   ++connection->frames;
   connection->last_frame_at = clock_;
+  connection->clock_offset_ms = event.message.timestamp - now_.unix_ms;
   if (connection->state == ConnectionState::Unidentified) {
     identify(*connection, event);
     return;

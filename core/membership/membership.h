@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -95,7 +96,8 @@ struct PeerConnection {
   bool confirmed = false;
   bool active = false;  // of the connections of a node that is up: the one that we send on
   Endpoint remote;
-  Duration silence;  // since the last valid frame; since the connection came, if there was none
+  Duration silence;                        // since the last valid frame; since the connection came, if there was none
+  std::optional<int64_t> clock_offset_ms;  // the peer's clock less ours, by its last frame (and so less its way here)
 };
 
 // A configured seed, as it stands now.

@@ -16,6 +16,7 @@ const NAMES = [
   'ClusterNotStartedError',
   'InvalidClusterConfigError',
   'InvalidNodeIdError',
+  'METRICS_CONTENT_TYPE',
   'NodeId',
   'isNodeId',
   'version',

@@ -182,7 +182,16 @@ TEST(Connections, ShowHowLongAPeerIsSilent) {
   EXPECT_EQ(list[0].silence, Duration::milliseconds(500));
   EXPECT_EQ(list[1].connection, stranger);
   EXPECT_FALSE(list[1].active);
+  EXPECT_FALSE(list[1].clock_offset_ms.has_value()) << "it has said nothing";
   EXPECT_EQ(list[1].silence, Duration::milliseconds(100));
+}
+
+TEST(Connections, ShowHowFarAPeersClockIsOff) {
+  Script node;
+  const ConnectionId a = node.join(kA);
+  EXPECT_EQ(node.machine().connections(node.now().mono).front().clock_offset_ms, 0);
+  node.beat(a, kA, Hello{}, {}, 5000, 4321);
+  EXPECT_EQ(node.machine().connections(node.now().mono).front().clock_offset_ms, 4321);
 }
 
 }  // namespace
