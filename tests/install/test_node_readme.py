@@ -197,6 +197,9 @@ def test_health_and_shutdown(start: Run, number: signal.Signals) -> None:
     with urllib.request.urlopen(url, timeout=DEADLINE_S) as answer:
         health = json.load(answer)
     assert (health["status"], health["connected"]) == ("running", [peer_id])
+    with urllib.request.urlopen(f"{url}/metrics", timeout=DEADLINE_S) as answer:
+        assert answer.headers["content-type"].startswith("application/openmetrics-text")
+        assert 'noex_cluster_members{state="connected"} 1\n' in answer.read().decode()
     service.process.send_signal(number)
     assert service.end() == 0
     peer.line(rf"down {re.escape(health['id'])} graceful_shutdown")

@@ -263,6 +263,7 @@ def test_the_options_are_those_that_there_are(place: Path) -> None:
         "cluster_name": ("empty", ""),
     }
     words["advertise_host"] = ("found", None)
+    words["control_socket"] = ("none", None)
     words["forget_after_ms"] = ("one day", 24 * 3600 * 1000)
     for option, value in table.items():
         assert (value, defaults[option]) == words.get(option, (str(defaults[option]), defaults[option])), option
@@ -316,6 +317,9 @@ def test_health_and_shutdown(start: Start, peer: tuple[Program, str], number: si
     with urllib.request.urlopen(url, timeout=DEADLINE_S) as answer:
         health = json.load(answer)
     assert (health["status"], health["connected"]) == ("running", [peer_id])
+    with urllib.request.urlopen(f"{url}/metrics", timeout=DEADLINE_S) as answer:
+        assert answer.headers["content-type"].startswith("application/openmetrics-text")
+        assert 'noex_cluster_members{state="connected"} 1\n' in answer.read().decode()
     assert service.ask_to_end(number) == 0
     program.line(rf"down {re.escape(health['id'])} graceful_shutdown")
     with pytest.raises(urllib.error.URLError):

@@ -212,7 +212,7 @@ def test_the_table_has_every_option_with_its_default() -> None:
     )
     assert declared
     options = re.findall(r"^  readonly (\w+)\??:", declared[1], re.MULTILINE)
-    assert len(options) == 12
+    assert len(options) == 13
     assert {option for option in table if option in options} == set(options)
     header = (ROOT / "core" / "model" / "config.h").read_text()
     for option, constant in {
