@@ -105,6 +105,7 @@ std::optional<std::pair<uint64_t, uint64_t>> file_at(const std::string& path) {
 
 struct UvLocalServer::Client {
   uv_pipe_t pipe{};
+  uv_shutdown_t shutdown{};
   uint64_t id = 0;
   UvLocalServer* server = nullptr;  // null once closing
   std::string line;
@@ -153,6 +154,7 @@ void UvLocalServer::on_accepted(int fd) {
 void UvLocalServer::on_read(Client& client, ssize_t size, const char* data) {
   if (size == 0) return;
   const uint64_t id = client.id;
+  if (size == UV_EOF) return end_when_sent(client);
   if (size < 0) return end(id);
   std::string_view rest(data, static_cast<size_t>(size));
   while (!rest.empty()) {
@@ -180,6 +182,18 @@ void UvLocalServer::send(uint64_t id, std::string text) {
   const auto written = [](uv_write_t* request, int) { delete static_cast<WriteRequest*>(request->data); };
   if (uv_write(&write->request, stream, &buffer, 1, written) != 0) return end(id);
   static_cast<void>(write.release());  // libuv's until `written`
+}
+
+// Who has closed its side after its last request (`echo members | nc -N -U ...`) still gets the answer.
+void UvLocalServer::end_when_sent(Client& client) {
+  auto* const stream = reinterpret_cast<uv_stream_t*>(&client.pipe);
+  uv_read_stop(stream);
+  client.shutdown.data = &client;
+  const auto sent = [](uv_shutdown_t* request, int) {
+    auto* const self = static_cast<Client*>(request->data);
+    if (self->server != nullptr) self->server->end(self->id);
+  };
+  if (uv_shutdown(&client.shutdown, stream, sent) != 0) end(client.id);
 }
 
 void UvLocalServer::end(uint64_t id) {

@@ -44,6 +44,7 @@ class UvLocalServer {
 
   void on_accepted(int fd);
   void on_read(Client& client, ssize_t size, const char* data);
+  void end_when_sent(Client& client);
   void end(uint64_t id);
 
   UvContext& context_;

@@ -206,6 +206,19 @@ TEST_F(ControlSocket, AClientThatAsksAndNeverReadsIsCut) {
   EXPECT_TRUE(contains(ask(other, "status"), a.id()));
 }
 
+TEST_F(ControlSocket, WhoClosesItsSideStillGetsTheAnswer) {
+  NodeHarness a;
+  a.start(config());
+  RawSocket client = connect_to_node();
+  // More answers than the kernel takes at once, so that some wait in the node when the end is read.
+  std::string requests;
+  for (int i = 0; i < 100; ++i) requests += "metrics\n";
+  ASSERT_TRUE(client.send(requests));
+  client.shutdown_write();
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(contains(read_line(client), "# EOF"));
+  EXPECT_TRUE(client.at_end());
+}
+
 TEST_F(ControlSocket, OfTooManyClientsTheOldestGoes) {
   NodeHarness a;
   a.start(config());
