@@ -101,6 +101,8 @@ def queries(cluster: ClusterNode | sync.ClusterNode) -> None:
     stats = cluster.get_stats()
     assert_type(stats, ClusterStats)
     assert_type(stats.peers, tuple[PeerStats, ...])
+    assert_type(stats.peers[0].round_trip_us, int | None)
+    assert_type(cluster.get_metrics(), str)
     assert_type(stats.rejected_by_kind["bad_signature"], int)
     stats.rejected_by_kind["bad_signature"] = 1  # type: ignore[index]
     info = cluster.get_local_node_info()

@@ -10,6 +10,7 @@ import {
   ClusterNotStartedError,
   InvalidClusterConfigError,
   InvalidNodeIdError,
+  METRICS_CONTENT_TYPE,
   NodeId,
   isNodeId,
   version,
@@ -130,6 +131,8 @@ export async function several(): Promise<void> {
   node.setProcessCount(3);
   const stats: ClusterStats = node.getStats();
   console.log(stats.rejectedByKind['bad_signature']?.toFixed(), stats.peers[0]?.id, node.unref().ref().getUptimeMs(), version.length);
+  console.log(stats.peers[0]?.roundTripUs?.toFixed(), node.getMetrics().length, METRICS_CONTENT_TYPE.length);
+  await node.start({ nodeName: 'a', controlSocket: '/run/app/node.sock' });
 }
 
 // Shapes.
@@ -164,4 +167,5 @@ export const all: Required<ClusterConfig> = {
   reconnectBaseDelayMs: undefined,
   reconnectMaxDelayMs: undefined,
   forgetAfterMs: undefined,
+  controlSocket: undefined,
 };
