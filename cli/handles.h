@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "exit_codes.h"
 #include "noex_cluster.h"
 
 namespace noex_cli {
@@ -17,11 +18,7 @@ struct Free {
 
 using Cluster = std::unique_ptr<noex_cluster, Free<noex_cluster_free>>;
 using Event = std::unique_ptr<noex_event, Free<noex_event_free>>;
+using Stats = std::unique_ptr<noex_stats_snapshot, Free<noex_stats_free>>;
 using Nodes = std::unique_ptr<noex_nodes, Free<noex_nodes_free>>;
-
-// What the command ends with. Documented in its help.
-inline constexpr int kSuccess = 0;
-inline constexpr int kFailure = 1;
-inline constexpr int kUsage = 2;
 
 }  // namespace noex_cli

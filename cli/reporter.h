@@ -4,6 +4,7 @@
 #include <memory>
 #include <string_view>
 
+#include "hooks.h"
 #include "noex_cluster.h"
 
 namespace noex_cli {
@@ -18,14 +19,17 @@ class Reporter {
   virtual void status(const noex_event& event, std::string_view id) = 0;
   virtual void error(const noex_event& event) = 0;
   virtual void log(const noex_event& event) = 0;
-  // start has ended well: the node runs as `id` and every seed has been tried.
-  virtual void started(std::string_view id) = 0;
+  // start has ended well: the node runs as `id` and every seed has been tried. `control_socket` is "" if it has none.
+  virtual void started(std::string_view id, std::string_view control_socket) = 0;
   // The node cannot run.
   virtual void failed(const noex_error& error) = 0;
   // `nodes` is null while the node does not run.
   virtual void view(std::string_view id, std::string_view status, const noex_nodes* nodes) = 0;
   // A word on stdin that is no command.
   virtual void unknown_command(std::string_view command) = 0;
+  virtual void hook_failed(const HookProblem& problem) = 0;
+  // Something that does not keep the node from running.
+  virtual void warning(std::string_view message) = 0;
 
   // False when standard output cannot be written to any more: nobody listens.
   [[nodiscard]] bool heard() const { return heard_; }

@@ -1,89 +1,116 @@
-#include <sys/time.h>
-
+#include <cstdio>
+#include <nlohmann/json.hpp>
 #include <string>
 
-#include "json.h"
 #include "reporter.h"
+#include "style.h"
 
 namespace noex_cli {
 namespace {
 
-int64_t now_ms() {
-  timeval now{};
-  gettimeofday(&now, nullptr);
-  return int64_t{now.tv_sec} * 1000 + now.tv_usec / 1000;
-}
+using Object = nlohmann::ordered_json;
+
+Object begin(const char* event, int64_t at) { return {{"event", event}, {"at", at}}; }
+
+// What the user typed may be no UTF-8, and is mended.
+std::string text_of(const Object& object) { return object.dump(-1, ' ', false, Object::error_handler_t::replace); }
+
+std::string_view text_or_empty(const char* text) { return text == nullptr ? "" : text; }
 
 class JsonReporter final : public Reporter {
  public:
-  void up(const noex_event& event) override { say(begin("up", event.created_at).add("node", event.node->id).text()); }
+  void up(const noex_event& event) override {
+    Object object = begin("up", event.created_at);
+    object["node"] = event.node->id;
+    say(text_of(object));
+  }
 
   void down(const noex_event& event) override {
-    JsonObject object = begin("down", event.created_at);
-    object.add("node", event.node->id)
-        .add("reason", noex_down_reason_name(event.reason))
-        .add("evidence", event.evidence);
-    say(object.text());
+    Object object = begin("down", event.created_at);
+    object["node"] = event.node->id;
+    object["reason"] = noex_down_reason_name(event.reason);
+    object["evidence"] = text_or_empty(event.evidence);
+    say(text_of(object));
   }
 
   void status(const noex_event& event, std::string_view id) override {
-    JsonObject object = begin("status", event.created_at);
-    object.add("status", noex_cluster_status_name(event.status));
-    if (!id.empty()) object.add("node", id);
-    say(object.text());
+    Object object = begin("status", event.created_at);
+    object["status"] = noex_cluster_status_name(event.status);
+    if (!id.empty()) object["node"] = id;
+    say(text_of(object));
   }
 
   void error(const noex_event& event) override {
-    JsonObject object = begin("error", event.created_at);
-    object.add("kind", noex_error_kind_name(event.error->kind)).add("message", event.error->message);
-    object.add("node", event.error->node_id).add("address", event.error->address);
-    say(object.text());
+    Object object = begin("error", event.created_at);
+    object["kind"] = noex_error_kind_name(event.error->kind);
+    object["message"] = text_or_empty(event.error->message);
+    object["node"] = text_or_empty(event.error->node_id);
+    object["address"] = text_or_empty(event.error->address);
+    say(text_of(object));
   }
 
   void log(const noex_event& event) override {
-    JsonObject object = begin("log", event.created_at);
-    say(object.add("level", noex_log_level_name(event.level)).add("message", event.message).text());
+    Object object = begin("log", event.created_at);
+    object["level"] = noex_log_level_name(event.level);
+    object["message"] = text_or_empty(event.message);
+    say(text_of(object));
   }
 
-  void started(std::string_view id) override { say(begin("started", now_ms()).add("id", id).text()); }
+  void started(std::string_view id, std::string_view control_socket) override {
+    Object object = begin("started", now_ms());
+    object["id"] = id;
+    if (!control_socket.empty()) object["control_socket"] = control_socket;
+    say(text_of(object));
+  }
 
   void failed(const noex_error& error) override {
-    JsonObject object = begin("failed", now_ms());
-    object.add("error", noex_status_name(error.status)).add("message", error.message);
+    Object object = begin("failed", now_ms());
+    object["error"] = noex_status_name(error.status);
+    object["message"] = text_or_empty(error.message);
     if (error.status == NOEX_EBIND) {
-      object.add("code", error.code)
-          .add("syscall", error.syscall)
-          .add("address", error.address)
-          .add("port", int64_t{error.port});
+      object["code"] = text_or_empty(error.code);
+      object["syscall"] = text_or_empty(error.syscall);
+      object["address"] = text_or_empty(error.address);
+      object["port"] = error.port;
     }
-    say(object.text());
+    say(text_of(object));
   }
 
   void view(std::string_view id, std::string_view status, const noex_nodes* nodes) override {
-    std::string list;
+    Object object = begin("view", now_ms());
+    object["self"] = id;
+    object["status"] = status;
+    Object& list = object["nodes"] = Object::array();
     for (size_t i = 0; i < noex_nodes_count(nodes); ++i) {
       const noex_node& node = *noex_nodes_at(nodes, i);
-      JsonObject entry;
-      entry.add("id", node.id)
-          .add("status", noex_node_status_name(node.status))
-          .add("process_count", node.process_count);
-      entry.add("last_heartbeat_at", node.last_heartbeat_at).add("uptime_ms", node.uptime_ms);
-      if (i > 0) list += ',';
-      list += entry.text();
+      list.push_back({{"id", node.id},
+                      {"status", noex_node_status_name(node.status)},
+                      {"process_count", node.process_count},
+                      {"last_heartbeat_at", node.last_heartbeat_at},
+                      {"uptime_ms", node.uptime_ms}});
     }
-    JsonObject object = begin("view", now_ms());
-    say(object.add("self", id).add("status", status).add_raw("nodes", "[" + list + "]").text());
+    say(text_of(object));
   }
 
   void unknown_command(std::string_view command) override {
-    say(begin("unknown_command", now_ms()).add("command", command).text());
+    Object object = begin("unknown_command", now_ms());
+    object["command"] = command;
+    say(text_of(object));
   }
 
- private:
-  static JsonObject begin(const char* event, int64_t at) {
-    JsonObject object;
-    object.add("event", event).add("at", at);
-    return object;
+  void hook_failed(const HookProblem& problem) override {
+    Object object = begin("hook", now_ms());
+    object["hook"] = problem.hook;
+    object["node"] = problem.node;
+    object["message"] = problem.message;
+    say(text_of(object));
+  }
+
+  void warning(std::string_view message) override {
+    Object object = begin("log", now_ms());
+    object["level"] = "warning";
+    object["message"] = message;
+    say(text_of(object));
   }
 };
 

@@ -1,27 +1,14 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <ctime>
 #include <string>
 
 #include "reporter.h"
+#include "style.h"
 
 namespace noex_cli {
 namespace {
-
-constexpr const char* kRed = "\033[31m";
-constexpr const char* kGreen = "\033[32m";
-constexpr const char* kYellow = "\033[33m";
-constexpr const char* kDim = "\033[2m";
-
-// Colour for people: on a terminal, unless they said that they want none (no-color.org).
-bool wants_colour(int fd) {
-  const char* const no_color = std::getenv("NO_COLOR");
-  const char* const terminal = std::getenv("TERM");
-  const bool dumb = terminal != nullptr && std::string_view(terminal) == "dumb";
-  return isatty(fd) != 0 && (no_color == nullptr || *no_color == '\0') && !dumb;
-}
 
 class TextReporter final : public Reporter {
  public:
@@ -54,7 +41,7 @@ class TextReporter final : public Reporter {
   }
 
   // The status line has said it.
-  void started(std::string_view) override {}
+  void started(std::string_view, std::string_view) override {}
 
   void failed(const noex_error& failure) override { complain("noex-cluster", kRed, failure.message); }
 
@@ -74,10 +61,13 @@ class TextReporter final : public Reporter {
              "unknown command '" + std::string(command) + "' on standard input: it takes 'view' and 'stop'");
   }
 
- private:
-  static std::string painted(std::string_view text, const char* colour, bool coloured) {
-    return coloured ? colour + std::string(text) + "\033[0m" : std::string(text);
+  void hook_failed(const HookProblem& problem) override {
+    complain("warning", kYellow, "the --" + problem.hook + " hook for " + problem.node + " " + problem.message);
   }
+
+  void warning(std::string_view message) override { complain("warning", kYellow, std::string(message)); }
+
+ private:
   [[nodiscard]] std::string paint(std::string_view text, const char* colour) const {
     return painted(text, colour, out_coloured_);
   }

@@ -5,25 +5,34 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <memory>
 #include <string>
 #include <string_view>
 
+#include "control_place.h"
 #include "handles.h"
+#include "hooks.h"
 #include "reporter.h"
 #include "run_config.h"
+#include "service_manager.h"
 
 namespace noex_cli {
 namespace {
 
-constexpr size_t kCommandSizeMax = 4096;
+using Clock = std::chrono::steady_clock;
 
-// The signals that end the node politely, as a descriptor to poll. One that the parent had ignored (nohup, a background
-// job of a script) stays ignored. Before any thread is started, so that all inherit the mask.
+constexpr size_t kCommandSizeMax = 4096;
+constexpr std::chrono::seconds kLastHooksWait{5};  // for those that run or wait when the node has stopped
+
+// The signals that end the node politely, and that of a hook's end, as a descriptor to poll. One that the parent had
+// ignored (nohup, a background job of a script) stays ignored. Before any thread is started, so that all inherit the
+// mask.
 int open_signals() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -32,6 +41,8 @@ int open_signals() {
     if (number != SIGTERM && sigaction(number, nullptr, &present) == 0 && present.sa_handler == SIG_IGN) continue;
     sigaddset(&signals, number);
   }
+  signal(SIGCHLD, SIG_DFL);  // ignored by the parent, it would take the ends of hooks away
+  sigaddset(&signals, SIGCHLD);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   // Whoever reads our output may go away: that is a failed write, not an end without a goodbye.
   signal(SIGPIPE, SIG_IGN);
@@ -45,21 +56,36 @@ int32_t level_of(std::string_view name) {
   return NOEX_LOG_WARNING;
 }
 
+std::vector<std::string> hidden_from_hooks(const SecretSource& secret) {
+  std::vector<std::string> names = {kSecretVariable};
+  if (secret.variable) names.push_back(*secret.variable);
+  names.insert(names.end(), std::begin(ServiceManager::kVariables), std::end(ServiceManager::kVariables));
+  return names;
+}
+
 class Runner {
  public:
   Runner(const RunOptions& options, Cluster cluster, int signals)
       : options_(options),
         reporter_(options.json ? make_json_reporter() : make_text_reporter()),
         cluster_(std::move(cluster)),
-        signals_(signals) {}
+        signals_(signals),
+        hooks_(options.hooks, hidden_from_hooks(options.secret),
+               [this](const HookProblem& problem) { reporter_->hook_failed(problem); }) {}
 
   int run();
 
  private:
   [[nodiscard]] int fail();
   [[nodiscard]] int loop();
+  void open_control_socket(RunConfig& config);
+  [[nodiscard]] int poll_timeout() const;
+  void do_what_is_due();
+  void tell_service_manager();
+  void finish_hooks();
   void take_events();
   void take(const noex_event& event);
+  void take_status(const noex_event& event);
   void take_completion(const noex_event& event);
   void take_signals();
   void take_input();
@@ -72,7 +98,12 @@ class Runner {
   const std::unique_ptr<Reporter> reporter_;
   const Cluster cluster_;
   const int signals_;
+  Hooks hooks_;
+  ServiceManager service_manager_;
+  std::string control_socket_;
+  FolderLock control_lock_;
   int events_ = -1;
+  bool running_ = false;
   bool input_open_ = false;
   std::string input_;
   bool stopping_ = false;
@@ -86,6 +117,7 @@ int Runner::run() {
     std::fprintf(stderr, "noex-cluster: %s\n", problem.c_str());
     return kUsage;
   }
+  open_control_socket(config);
   input_open_ = options_.control_stdin;
   if (noex_cluster_select_events(cluster_.get(), NOEX_EVENT_ALL, level_of(options_.log_level)) != NOEX_OK ||
       noex_cluster_event_fd(cluster_.get(), &events_) != NOEX_OK ||
@@ -93,6 +125,25 @@ int Runner::run() {
     return fail();
   }
   return loop();
+}
+
+void Runner::open_control_socket(RunConfig& config) {
+  if (options_.no_control_socket) return;
+  if (options_.control_socket) {
+    control_socket_ = *options_.control_socket;
+  } else {
+    // Not for a name that start() refuses.
+    if (noex_config_validate(&config.get()) != NOEX_OK) return;
+    ControlPlace place = choose_control_place(options_.name);
+    if (place.path.empty()) {
+      reporter_->warning("no control socket, for there is no folder for it (" + place.problem +
+                         "): --control-socket names a path, --no-control-socket does without");
+    }
+    control_socket_ = std::move(place.path);
+    control_lock_ = std::move(place.lock);
+  }
+  config.set_control_socket(control_socket_);
+  if (!control_socket_.empty()) hooks_.add_variable("NOEX_CONTROL_SOCKET=" + control_socket_);
 }
 
 // The library refused: a configuration that cannot work is a matter of usage.
@@ -107,20 +158,75 @@ int Runner::loop() {
   while (!done_) {
     std::array<pollfd, 3> watched = {
         {{signals_, POLLIN, 0}, {events_, POLLIN, 0}, {input_open_ ? STDIN_FILENO : -1, POLLIN, 0}}};
-    if (poll(watched.data(), watched.size(), -1) < 0 && errno != EINTR) {
+    if (poll(watched.data(), watched.size(), poll_timeout()) < 0 && errno != EINTR) {
       std::fprintf(stderr, "noex-cluster: cannot wait for events: %s\n", std::strerror(errno));
       return kFailure;
     }
     if (watched[0].revents != 0) take_signals();
     if (watched[1].revents != 0) take_events();
     if (watched[2].revents != 0) take_input();
+    do_what_is_due();
     if (!reporter_->heard() && !stopping_) {
       std::fprintf(stderr, "noex-cluster: standard output is closed: stopping\n");
       exit_code_ = kFailure;
       stop();
     }
   }
+  finish_hooks();
   return exit_code_;
+}
+
+int Runner::poll_timeout() const {
+  const std::optional<Clock::time_point> hooks = hooks_.deadline();
+  const std::optional<Clock::time_point> sign_of_life = running_ ? service_manager_.sign_of_life_due() : std::nullopt;
+  if (!hooks && !sign_of_life) return -1;
+  const Clock::time_point first =
+      std::min(hooks.value_or(Clock::time_point::max()), sign_of_life.value_or(Clock::time_point::max()));
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(first - Clock::now());
+  return static_cast<int>(std::clamp<int64_t>(left.count(), 0, 60'000));
+}
+
+void Runner::do_what_is_due() {
+  const Clock::time_point now = Clock::now();
+  if (const auto due = hooks_.deadline(); due && *due <= now) hooks_.step();
+  if (const auto due = service_manager_.sign_of_life_due(); running_ && due && *due <= now) {
+    // The I/O thread answers this itself: what speaks for the node is what keeps it in the cluster.
+    noex_stats_snapshot* taken = nullptr;
+    const bool alive = noex_cluster_stats(cluster_.get(), &taken) == NOEX_OK;
+    const Stats stats(taken);
+    service_manager_.give_sign_of_life(alive || stopping_);
+  }
+}
+
+void Runner::tell_service_manager() {
+  size_t connected = 0;
+  if (!service_manager_.listens() || !running_ || stopping_) return;
+  if (noex_cluster_connected_count(cluster_.get(), &connected) != NOEX_OK) return;
+  service_manager_.tell("STATUS=" + local_id() + ": connected to " + std::to_string(connected) +
+                        (connected == 1 ? " node" : " nodes"));
+}
+
+// The node is gone; what it had to say goes on for a moment.
+void Runner::finish_hooks() {
+  const Clock::time_point deadline = Clock::now() + kLastHooksWait;
+  bool hurried = exit_code_ != kSuccess;
+  hooks_.step();
+  while (!hurried && !hooks_.idle()) {
+    const Clock::time_point first = std::min(deadline, hooks_.deadline().value_or(deadline));
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(first - Clock::now());
+    pollfd watched{signals_, POLLIN, 0};
+    (void)poll(&watched, 1, static_cast<int>(std::max<int64_t>(left.count(), 0)));
+    signalfd_siginfo signal_info;
+    while (read(signals_, &signal_info, sizeof signal_info) == static_cast<ssize_t>(sizeof signal_info)) {
+      hurried = hurried || signal_info.ssi_signo != SIGCHLD;
+    }
+    hooks_.step();
+    hurried = hurried || Clock::now() >= deadline;
+  }
+  if (hooks_.running() > 0) {
+    reporter_->warning(std::to_string(hooks_.running()) + " hooks still run, and are left to themselves");
+  }
+  if (hooks_.waiting() > 0) reporter_->warning(std::to_string(hooks_.waiting()) + " hooks were not run any more");
 }
 
 void Runner::take_events() {
@@ -129,16 +235,19 @@ void Runner::take_events() {
     const Event event(next);
     take(*event);
   }
+  tell_service_manager();
 }
 
 void Runner::take(const noex_event& event) {
   switch (event.kind) {
     case NOEX_EVENT_NODE_UP:
-      return reporter_->up(event);
+      reporter_->up(event);
+      return hooks_.up(event);
     case NOEX_EVENT_NODE_DOWN:
-      return reporter_->down(event);
+      reporter_->down(event);
+      return hooks_.down(event);
     case NOEX_EVENT_STATUS:
-      return reporter_->status(event, event.status == NOEX_CLUSTER_RUNNING ? local_id() : std::string());
+      return take_status(event);
     case NOEX_EVENT_ERROR:
       return reporter_->error(event);
     case NOEX_EVENT_LOG:
@@ -150,11 +259,20 @@ void Runner::take(const noex_event& event) {
   }
 }
 
+void Runner::take_status(const noex_event& event) {
+  running_ = event.status == NOEX_CLUSTER_RUNNING;
+  if (event.status != NOEX_CLUSTER_STARTING) control_lock_.release();
+  reporter_->status(event, running_ ? local_id() : std::string());
+  if (!running_) return;
+  hooks_.add_variable("NOEX_LOCAL_ID=" + local_id());
+  service_manager_.tell("READY=1");
+}
+
 void Runner::take_completion(const noex_event& event) {
   if (event.operation_kind == NOEX_OPERATION_STOP) {
     done_ = true;
   } else if (event.error == nullptr) {
-    reporter_->started(local_id());
+    reporter_->started(local_id(), control_socket_);
   } else if (event.error->status != NOEX_EABORTED) {  // that one is a stop of ours
     reporter_->failed(*event.error);
     exit_code_ = kFailure;
@@ -165,6 +283,10 @@ void Runner::take_completion(const noex_event& event) {
 void Runner::take_signals() {
   signalfd_siginfo signal_info;
   while (read(signals_, &signal_info, sizeof signal_info) == static_cast<ssize_t>(sizeof signal_info)) {
+    if (signal_info.ssi_signo == SIGCHLD) {
+      hooks_.step();
+      continue;
+    }
     if (stopping_) {  // asked twice: no more waiting for anyone
       exit_code_ = kFailure;
       done_ = true;
@@ -220,6 +342,7 @@ void Runner::show_view() {
 void Runner::stop() {
   if (stopping_) return;
   stopping_ = true;
+  service_manager_.tell("STOPPING=1\nSTATUS=leaving the cluster");
   if (noex_cluster_stop_async(cluster_.get(), nullptr) == NOEX_OK) return;
   std::fprintf(stderr, "noex-cluster: %s\n", noex_last_error());
   exit_code_ = kFailure;

@@ -5,7 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "hooks.h"
 #include "noex_cluster.h"
+#include "secret.h"
 
 namespace noex_cli {
 
@@ -15,8 +17,7 @@ struct RunOptions {
   std::optional<std::string> advertise_host;
   std::optional<std::string> port;  // a number or "auto"
   std::vector<std::string> seeds;
-  std::optional<std::string> secret_variable;  // the name of the environment variable that holds it
-  std::optional<std::string> secret_file;
+  SecretSource secret;
   std::optional<std::string> cluster_name;
   std::optional<int64_t> heartbeat_interval_ms;
   std::optional<int64_t> heartbeat_miss_threshold;
@@ -26,6 +27,9 @@ struct RunOptions {
   std::string log_level = "warning";  // debug, info, warning or error
   bool json = false;
   bool control_stdin = false;
+  std::optional<std::string> control_socket;  // its path; default: see control_place.h
+  bool no_control_socket = false;
+  HookOptions hooks;
 };
 
 // Runs a node until it is told to stop; returns the process's exit code.

@@ -1,17 +1,15 @@
 #include "run_config.h"
 
-#include <cerrno>
 #include <charconv>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <memory>
+#include <utility>
 
 namespace noex_cli {
 namespace {
 
-constexpr const char* kSecretVariable = "NOEX_CLUSTER_SECRET";
-constexpr size_t kSecretFileSizeMax = 64 * 1024;
+template <typename Config>
+void assign_control_socket(Config& config, const char* path) {
+  if constexpr (requires { config.control_socket; }) config.control_socket = path;
+}
 
 }  // namespace
 
@@ -33,7 +31,9 @@ std::string RunConfig::read(const RunOptions& options) {
   if (options.port) {
     if (std::string problem = read_port(*options.port); !problem.empty()) return problem;
   }
-  return read_secret(options);
+  std::string problem = read_secret(options.secret, secret_);
+  if (secret_) config_.cluster_secret = secret_->c_str();
+  return problem;
 }
 
 std::string RunConfig::read_port(const std::string& text) {
@@ -49,37 +49,9 @@ std::string RunConfig::read_port(const std::string& text) {
   return {};  // the library knows the range
 }
 
-std::string RunConfig::read_secret(const RunOptions& options) {
-  if (options.secret_file) return read_secret_file(*options.secret_file);
-  const char* const name = options.secret_variable ? options.secret_variable->c_str() : kSecretVariable;
-  const char* const value = std::getenv(name);
-  if (value == nullptr) {
-    // Whoever names a variable wants a secret: a misspelt name must not switch authentication off.
-    return options.secret_variable ? "the environment variable '" + *options.secret_variable + "' is not set"
-                                   : std::string();
-  }
-  secret_ = value;
-  if (secret_.empty())
-    return "the environment variable '" + std::string(name) + "' is empty: set it to the secret, or unset it";
-  config_.cluster_secret = secret_.c_str();
-  return {};
-}
-
-std::string RunConfig::read_secret_file(const std::string& path) {
-  const std::string what = "the secret file '" + path + "' ";
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "re"), &std::fclose);
-  if (file == nullptr) return what + "cannot be opened: " + std::strerror(errno);
-  secret_.resize(kSecretFileSizeMax + 1);
-  secret_.resize(std::fread(secret_.data(), 1, secret_.size(), file.get()));
-  if (std::ferror(file.get()) != 0) return what + "cannot be read: " + std::strerror(errno);
-  if (secret_.size() > kSecretFileSizeMax) return what + "is larger than 64 KiB";
-  // The newline that editors and `echo` leave at the end is not part of it.
-  if (!secret_.empty() && secret_.back() == '\n') secret_.pop_back();
-  if (!secret_.empty() && secret_.back() == '\r') secret_.pop_back();
-  if (secret_.empty()) return what + "is empty";
-  if (secret_.find('\0') != std::string::npos) return what + "holds a NUL byte";
-  config_.cluster_secret = secret_.c_str();
-  return {};
+void RunConfig::set_control_socket(std::string path) {
+  control_socket_ = std::move(path);
+  assign_control_socket(config_, control_socket_.empty() ? nullptr : control_socket_.c_str());
 }
 
 }  // namespace noex_cli

@@ -1,6 +1,7 @@
 // The options of `noex-cluster run` as the library's configuration.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,15 +20,16 @@ class RunConfig {
   // Reads the options, and the secret from where they say. Borrows `options`. Returns "" or one sentence on what is
   // wrong.
   [[nodiscard]] std::string read(const RunOptions& options);
+  // Where the node listens for questions; "" for nowhere.
+  void set_control_socket(std::string path);
   [[nodiscard]] const noex_config& get() const { return config_; }
 
  private:
   [[nodiscard]] std::string read_port(const std::string& text);
-  [[nodiscard]] std::string read_secret(const RunOptions& options);
-  [[nodiscard]] std::string read_secret_file(const std::string& path);
 
   noex_config config_;
-  std::string secret_;
+  std::optional<std::string> secret_;
+  std::string control_socket_;
   std::vector<const char*> seeds_;
 };
 

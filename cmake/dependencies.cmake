@@ -66,3 +66,4 @@ target_include_directories(noex_sodium SYSTEM INTERFACE "${NOEX_SODIUM_INCLUDE}"
 target_link_libraries(noex_sodium INTERFACE "${NOEX_SODIUM_LIBRARY}")
 
 find_path(NOEX_CLI11_INCLUDE CLI/CLI.hpp)  # header-only; only the command includes it
+find_path(NOEX_NLOHMANN_JSON_INCLUDE nlohmann/json.hpp)  # likewise

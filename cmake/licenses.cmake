@@ -1,7 +1,7 @@
 # The licences of what others wrote and a package of ours contains: one file for each package, THIRD_PARTY_LICENSES, made
 # from the texts that lie beside the sources and headers that this build takes.
 
-# noex_third_party_licenses(FILE PART...): each PART is libuv, simdjson, libsodium, pybind11, node-addon-api or CLI11.
+# noex_third_party_licenses(FILE PART...): each PART is libuv, simdjson, libsodium, pybind11, node-addon-api, CLI11 or nlohmann-json.
 function(noex_third_party_licenses file)
   set(content "This package contains software by others. Each part stands under its own licence, which follows.\n")
   foreach(part IN LISTS ARGN)
@@ -36,6 +36,10 @@ function(noex_third_party_licenses file)
     elseif(part STREQUAL "CLI11")
       set(candidates /usr/share/doc/libcli11-dev/copyright "${NOEX_CLI11_INCLUDE}/CLI/LICENSE")
       noex_version_of(version "${NOEX_CLI11_INCLUDE}/CLI/Version.hpp" CLI11_VERSION_MAJOR CLI11_VERSION_MINOR CLI11_VERSION_PATCH)
+    elseif(part STREQUAL "nlohmann-json")
+      set(candidates /usr/share/doc/nlohmann-json3-dev/copyright "${NOEX_NLOHMANN_JSON_INCLUDE}/nlohmann/LICENSE.MIT")
+      noex_version_of(version "${NOEX_NLOHMANN_JSON_INCLUDE}/nlohmann/detail/abi_macros.hpp" NLOHMANN_JSON_VERSION_MAJOR
+        NLOHMANN_JSON_VERSION_MINOR NLOHMANN_JSON_VERSION_PATCH)
     else()
       message(FATAL_ERROR "noex_third_party_licenses: whose licence is '${part}'?")
     endif()
