@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <string>
@@ -68,7 +69,7 @@ std::string status_text(const StatusDocument& status, bool coloured) {
   std::string text = painted(printable(status.id), kBold, coloured) + "  " +
                      painted(printable(status.status), colour_of(status.status), coloured) + "\n";
   const auto line = [&text, coloured](const char* name, const std::string& value) {
-    text += "  " + painted(padded(name, 13), kDim, coloured) + " " + value + "\n";
+    text += "  " + painted(padded(name, 14), kDim, coloured) + " " + value + "\n";
   };
   line("version", printable(status.version) + ", process " + std::to_string(status.pid));
   line("up", uptime_text(status.uptime_ms) + ", since " + date_text(status.started_at));
@@ -104,9 +105,11 @@ std::vector<Cell> member_cells(const MemberState& member, int64_t now, bool loca
   std::vector<Cell> cells;
   cells.push_back({printable(member.id), local ? kBold : nullptr});
   cells.push_back({printable(member.status), colour_of(member.status)});
-  cells.push_back(unless(!connected, uptime_text(member.uptime_ms)));
-  cells.push_back(
-      unless(local || member.last_heartbeat_at == 0, duration_text(now - member.last_heartbeat_at) + " ago"));
+  // It told its uptime with its last beat.
+  const int64_t since =
+      local || member.last_heartbeat_at == 0 ? 0 : std::max<int64_t>(now - member.last_heartbeat_at, 0);
+  cells.push_back(unless(!connected, uptime_text(member.uptime_ms + since)));
+  cells.push_back(unless(local || member.last_heartbeat_at == 0, duration_text(since) + " ago"));
   cells.push_back(unless(!member.rtt_us, round_trip_text(member.rtt_us.value_or(0))));
   cells.push_back(unless(!connected, std::to_string(member.process_count)));
   cells.push_back(unless(!member.sees, std::to_string(member.sees.value_or(0))));

@@ -4,14 +4,6 @@
 #include <utility>
 
 namespace noex_cli {
-namespace {
-
-template <typename Config>
-void assign_control_socket(Config& config, const char* path) {
-  if constexpr (requires { config.control_socket; }) config.control_socket = path;
-}
-
-}  // namespace
 
 RunConfig::RunConfig() : config_{} { noex_config_init(&config_, sizeof config_); }
 
@@ -51,7 +43,7 @@ std::string RunConfig::read_port(const std::string& text) {
 
 void RunConfig::set_control_socket(std::string path) {
   control_socket_ = std::move(path);
-  assign_control_socket(config_, control_socket_.empty() ? nullptr : control_socket_.c_str());
+  config_.control_socket = control_socket_.empty() ? nullptr : control_socket_.c_str();
 }
 
 }  // namespace noex_cli

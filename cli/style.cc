@@ -106,7 +106,8 @@ std::string duration_text(int64_t ms) {
   ms = std::max<int64_t>(ms, 0);
   const int64_t seconds = ms / 1000;
   if (ms < 1000) return formatted("%dms", static_cast<int>(ms));
-  if (seconds < 10) return formatted("%d.%ds", static_cast<int>(seconds), static_cast<int>(ms % 1000 / 100));
+  if (seconds < 10 && ms % 1000 >= 100)
+    return formatted("%d.%ds", static_cast<int>(seconds), static_cast<int>(ms % 1000 / 100));
   if (seconds < 60) return formatted("%ds", static_cast<int>(seconds));
   const auto days = static_cast<long long>(seconds / 86400);
   const int hours = static_cast<int>(seconds / 3600 % 24);
