@@ -110,6 +110,10 @@ int Checker::run() {
     std::fprintf(stderr, "noex-cluster: %s\n", problem.c_str());
     return kUsage;
   }
+  if (!options_.json) {
+    std::printf("Checking %s. To learn whether it lets us in, this joins for an instant, as %s.\n",
+                printable(options_.seed).c_str(), name_.c_str());
+  }
   if (resolve_seed() && connect_seed()) join();
   return end();
 }
@@ -274,11 +278,11 @@ void Checker::take_error(const noex_error& error) {
   const double ms = ms_since(joined_at_);
   switch (error.kind) {
     case NOEX_ERROR_AUTHENTICATION:
-      return fail(kRefused,
-                  {"secret", StepResult::Failed, ms, error.message,
-                   secret_ ? "is it the cluster's secret, to the last byte? Of a file, only the end of its last line is left out"
-: "no secret was given, and the seed asks for one: --secret-file, --secret-env or "
-                             "NOEX_CLUSTER_SECRET"});
+      return fail(kRefused, {"secret", StepResult::Failed, ms, error.message,
+                             secret_ ? "both ends need the same secret, to the last byte; of a file, only the end of "
+                                       "its last line is left out"
+                                     : "no secret was given, and the seed asks for one: --secret-file, --secret-env or "
+                                       "NOEX_CLUSTER_SECRET"});
     case NOEX_ERROR_CLUSTER_MISMATCH:
       add_secret_and_version(true);
       return fail(kRefused, {"cluster name", StepResult::Failed, ms, error.message,
@@ -361,8 +365,8 @@ int Checker::end() {
   if (options_.json) {
     std::puts(report_json(report_, exit_code_).c_str());
   } else if (exit_code_ == kSuccess) {
-    std::printf("%s lets us in. To find out, this check was a member for an instant, as %s.\n",
-                printable(report_.answered_as).c_str(), report_.joined_as.c_str());
+    std::printf("%s lets us in; %s has left again.\n", printable(report_.answered_as).c_str(),
+                report_.joined_as.c_str());
   }
   if (std::fflush(stdout) != 0) exit_code_ = kFailure;
   if (resolver_hangs_) _exit(exit_code_);  // its thread may use what an orderly end destroys

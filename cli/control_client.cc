@@ -89,10 +89,19 @@ Failure find_control_socket(const ControlOptions& options, std::string& path) {
             "no node runs here that could be asked (looked in " + folders_text() +
                 "); start one with `noex-cluster run`, or name the socket of an embedded one with --control-socket"};
   }
+  // Those of others do not make the choice harder.
+  const auto forbidden_ones =
+      std::stable_partition(found.begin(), found.end(), [](const FoundSocket& socket) { return socket.permitted; });
+  if (forbidden_ones != found.begin()) {
+    found.erase(forbidden_ones, found.end());
+  } else if (found.size() == 1) {
+    return forbidden(found.front().path);
+  } else {
+    return {kRefused, "the nodes that run here are not open to you; ask as their owner or as root:" + list_of(found)};
+  }
   if (found.size() > 1) {
     return {kUsage, "several nodes run here: say which, by name or by --control-socket:" + list_of(found)};
   }
-  if (!found.front().permitted) return forbidden(found.front().path);
   path = found.front().path;
   return {};
 }

@@ -138,12 +138,17 @@ ControlPlace choose_control_place(const std::string& name) {
       place.problem += (place.problem.empty() ? "" : "; ") + problem;
       continue;
     }
+    const std::string longest = folder.path + "/" + name + "." + std::to_string(getpid()) + std::string(kSuffix);
+    if (longest.size() >= sizeof(sockaddr_un::sun_path)) {
+      place.problem += (place.problem.empty() ? "" : "; ") + folder.path + ": too long a path for a socket";
+      continue;
+    }
     place.lock = FolderLock(folder.path);
     sweep(folder.path, name);
     place.path = folder.path + "/" + name + std::string(kSuffix);
     // Where somebody starts for longer than we wait, a name that nobody else takes is the safe one.
     if (!place.lock.held() || listener_of(place.path) != Listener::None) {
-      place.path = folder.path + "/" + name + "." + std::to_string(getpid()) + std::string(kSuffix);
+      place.path = longest;
     }
     return place;
   }

@@ -1,6 +1,5 @@
 """`noex-cluster run`: its options and where else they come from, its two outputs, its signals and its exit codes."""
 
-import contextlib
 import json
 import os
 import re
@@ -8,95 +7,11 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-COMMAND = Path(os.environ.get("NOEX_BUILD_DIR", ROOT / "build" / "release")) / "bin" / "noex-cluster"
-DEADLINE = 30.0
-
-
-def environment(**variables: str) -> dict[str, str]:
-    """The environment without any option of ours, and with these."""
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("NOEX_")}
-    return {**clean, "NOEX_ADVERTISE_HOST": "127.0.0.1", **variables}
-
-
-class Running:
-    """The command as a process; its output goes to files, so that it never waits for a reader."""
-
-    def __init__(self, folder: Path, *arguments: str, stdin: int = subprocess.DEVNULL, **variables: str) -> None:
-        self.out = folder / f"out-{time.monotonic_ns()}"
-        self.err = self.out.with_suffix(".err")
-        with self.out.open("w") as out, self.err.open("w") as err:
-            self.process = subprocess.Popen(
-                [COMMAND, "run", *arguments],
-                stdin=stdin,
-                stdout=out,
-                stderr=err,
-                text=True,
-                env=environment(**variables),
-            )
-
-    def wait_line(self, part: str, *, errors: bool = False) -> str:
-        file = self.err if errors else self.out
-        deadline = time.monotonic() + DEADLINE
-        while time.monotonic() < deadline:
-            ended = self.process.poll() is not None
-            for line in file.read_text().splitlines():
-                if part in line:
-                    return line
-            if ended:
-                break
-            time.sleep(0.01)
-        raise AssertionError(f"no line with {part!r} in:\n{self.out.read_text()}{self.err.read_text()}")
-
-    def events(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.out.read_text().splitlines()]
-
-    def stop(self, number: int = signal.SIGTERM) -> int:
-        self.process.send_signal(number)
-        return self.process.wait(DEADLINE)
-
-    def end(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(10)
-        if self.process.stdin:
-            with contextlib.suppress(OSError):
-                self.process.stdin.close()
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Any]:
-    running: list[Running] = []
-
-    def begin(*arguments: str, **options: Any) -> Running:
-        running.append(Running(tmp_path, *arguments, **options))
-        return running[-1]
-
-    yield begin
-    for one in running:
-        one.end()
-
-
-def once(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """The command with arguments that make it end by itself."""
-    return subprocess.run(
-        [COMMAND, *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-        env=environment(**variables),
-        check=False,
-    )
-
-
-LOCAL = ("--host", "127.0.0.1", "--port", "auto")
+from support import COMMAND, DEADLINE, LOCAL, ROOT, environment, once
 
 
 def test_help_and_version() -> None:
