@@ -106,6 +106,10 @@ void add_run(CLI::App& app, Action& action) {
       ->type_name("LEVEL")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->envname("NOEX_LOG_LEVEL");
+  run->add_option("--http", options.http,
+                  "Serve health, members, metrics and a page at this host:port, read only and without a login; port "
+                  "'auto': any free one")
+      ->envname("NOEX_HTTP");
   run->add_flag("--json", options.json, "One JSON object a line instead of text")->envname("NOEX_JSON");
   run->add_option("--on-up", options.hooks.on_up, "Shell command to run when a node is up")
       ->type_name("COMMAND")

@@ -1,6 +1,7 @@
 // What the command tells of its node, in one of two shapes: lines for people, or one JSON object a line for programs.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string_view>
 
@@ -23,6 +24,8 @@ class Reporter {
   virtual void started(std::string_view id, std::string_view control_socket) = 0;
   // The node cannot run.
   virtual void failed(const noex_error& error) = 0;
+  // HTTP is served at `url`.
+  virtual void http(std::string_view url) = 0;
   // `nodes` is null while the node does not run.
   virtual void view(std::string_view id, std::string_view status, const noex_nodes* nodes) = 0;
   // A word on stdin that is no command.
@@ -42,8 +45,8 @@ class Reporter {
   bool heard_ = true;
 };
 
-// One JSON object a line, all on standard output.
-[[nodiscard]] std::unique_ptr<Reporter> make_json_reporter();
+// One JSON object a line, all on standard output; or each to `sink`, without the end of the line.
+[[nodiscard]] std::unique_ptr<Reporter> make_json_reporter(std::function<void(std::string_view)> sink = {});
 // Events on standard output, warnings, errors and logs on standard error; coloured where that is a terminal.
 [[nodiscard]] std::unique_ptr<Reporter> make_text_reporter();
 

@@ -1,6 +1,7 @@
-#include <cstdio>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 
 #include "reporter.h"
 #include "style.h"
@@ -19,10 +20,12 @@ std::string_view text_or_empty(const char* text) { return text == nullptr ? "" :
 
 class JsonReporter final : public Reporter {
  public:
+  explicit JsonReporter(std::function<void(std::string_view)> sink) : sink_(std::move(sink)) {}
+
   void up(const noex_event& event) override {
     Object object = begin("up", event.created_at);
     object["node"] = event.node->id;
-    say(text_of(object));
+    tell(object);
   }
 
   void down(const noex_event& event) override {
@@ -30,14 +33,14 @@ class JsonReporter final : public Reporter {
     object["node"] = event.node->id;
     object["reason"] = noex_down_reason_name(event.reason);
     object["evidence"] = text_or_empty(event.evidence);
-    say(text_of(object));
+    tell(object);
   }
 
   void status(const noex_event& event, std::string_view id) override {
     Object object = begin("status", event.created_at);
     object["status"] = noex_cluster_status_name(event.status);
     if (!id.empty()) object["node"] = id;
-    say(text_of(object));
+    tell(object);
   }
 
   void error(const noex_event& event) override {
@@ -46,21 +49,21 @@ class JsonReporter final : public Reporter {
     object["message"] = text_or_empty(event.error->message);
     object["node"] = text_or_empty(event.error->node_id);
     object["address"] = text_or_empty(event.error->address);
-    say(text_of(object));
+    tell(object);
   }
 
   void log(const noex_event& event) override {
     Object object = begin("log", event.created_at);
     object["level"] = noex_log_level_name(event.level);
     object["message"] = text_or_empty(event.message);
-    say(text_of(object));
+    tell(object);
   }
 
   void started(std::string_view id, std::string_view control_socket) override {
     Object object = begin("started", now_ms());
     object["id"] = id;
     if (!control_socket.empty()) object["control_socket"] = control_socket;
-    say(text_of(object));
+    tell(object);
   }
 
   void failed(const noex_error& error) override {
@@ -73,7 +76,13 @@ class JsonReporter final : public Reporter {
       object["address"] = text_or_empty(error.address);
       object["port"] = error.port;
     }
-    say(text_of(object));
+    tell(object);
+  }
+
+  void http(std::string_view url) override {
+    Object object = begin("http", now_ms());
+    object["url"] = url;
+    tell(object);
   }
 
   void view(std::string_view id, std::string_view status, const noex_nodes* nodes) override {
@@ -89,13 +98,13 @@ class JsonReporter final : public Reporter {
                       {"last_heartbeat_at", node.last_heartbeat_at},
                       {"uptime_ms", node.uptime_ms}});
     }
-    say(text_of(object));
+    tell(object);
   }
 
   void unknown_command(std::string_view command) override {
     Object object = begin("unknown_command", now_ms());
     object["command"] = command;
-    say(text_of(object));
+    tell(object);
   }
 
   void hook_failed(const HookProblem& problem) override {
@@ -103,19 +112,32 @@ class JsonReporter final : public Reporter {
     object["hook"] = problem.hook;
     object["node"] = problem.node;
     object["message"] = problem.message;
-    say(text_of(object));
+    tell(object);
   }
 
   void warning(std::string_view message) override {
     Object object = begin("log", now_ms());
     object["level"] = "warning";
     object["message"] = message;
-    say(text_of(object));
+    tell(object);
   }
+
+ private:
+  void tell(const Object& object) {
+    if (sink_) {
+      sink_(text_of(object));
+    } else {
+      say(text_of(object));
+    }
+  }
+
+  const std::function<void(std::string_view)> sink_;
 };
 
 }  // namespace
 
-std::unique_ptr<Reporter> make_json_reporter() { return std::make_unique<JsonReporter>(); }
+std::unique_ptr<Reporter> make_json_reporter(std::function<void(std::string_view)> sink) {
+  return std::make_unique<JsonReporter>(std::move(sink));
+}
 
 }  // namespace noex_cli

@@ -45,6 +45,8 @@ class TextReporter final : public Reporter {
 
   void failed(const noex_error& failure) override { complain("noex-cluster", kRed, failure.message); }
 
+  void http(std::string_view url) override { say(word("http", kDim) + std::string(url)); }
+
   void view(std::string_view id, std::string_view status, const noex_nodes* nodes) override {
     const size_t count = noex_nodes_count(nodes);
     say(word("view", kDim) + std::string(id.empty() ? "(no id)" : id) + "  " + std::string(status) + ", " +

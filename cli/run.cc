@@ -18,6 +18,8 @@
 #include "control_place.h"
 #include "handles.h"
 #include "hooks.h"
+#include "http_listener.h"
+#include "http_server.h"
 #include "reporter.h"
 #include "run_config.h"
 #include "service_manager.h"
@@ -78,6 +80,7 @@ class Runner {
  private:
   [[nodiscard]] int fail();
   [[nodiscard]] int loop();
+  [[nodiscard]] int serve_http();
   void open_control_socket(RunConfig& config);
   [[nodiscard]] int poll_timeout() const;
   void do_what_is_due();
@@ -85,6 +88,7 @@ class Runner {
   void finish_hooks();
   void take_events();
   void take(const noex_event& event);
+  void publish(const noex_event& event) const;
   void take_status(const noex_event& event);
   void take_completion(const noex_event& event);
   void take_signals();
@@ -102,6 +106,9 @@ class Runner {
   ServiceManager service_manager_;
   std::string control_socket_;
   FolderLock control_lock_;
+  HttpListener http_listener_;
+  std::unique_ptr<HttpServer> http_;
+  std::unique_ptr<Reporter> http_reporter_;  // to its event streams
   int events_ = -1;
   bool running_ = false;
   bool input_open_ = false;
@@ -117,6 +124,8 @@ int Runner::run() {
     std::fprintf(stderr, "noex-cluster: %s\n", problem.c_str());
     return kUsage;
   }
+  // Before the node joins: a port that is taken is no reason for others to see it come and go.
+  if (const int problem = serve_http(); problem != kSuccess) return problem;
   open_control_socket(config);
   input_open_ = options_.control_stdin;
   if (noex_cluster_select_events(cluster_.get(), NOEX_EVENT_ALL, level_of(options_.log_level)) != NOEX_OK ||
@@ -125,6 +134,24 @@ int Runner::run() {
     return fail();
   }
   return loop();
+}
+
+int Runner::serve_http() {
+  if (!options_.http) return kSuccess;
+  std::string problem;
+  int exit_code = kSuccess;
+  if (!http_listener_.open(*options_.http, problem, exit_code)) {
+    std::fprintf(stderr, "noex-cluster: %s\n", problem.c_str());
+    return exit_code;
+  }
+  if (!http_listener_.is_loopback()) {
+    reporter_->warning("whoever reaches " + http_listener_.url() +
+                       " can read the members and metrics of the cluster: there is no login");
+  }
+  http_ = std::make_unique<HttpServer>(http_listener_, cluster_.get());
+  http_reporter_ = make_json_reporter([this](std::string_view line) { http_->publish(line); });
+  reporter_->http(http_listener_.url());
+  return kSuccess;
 }
 
 void Runner::open_control_socket(RunConfig& config) {
@@ -239,6 +266,7 @@ void Runner::take_events() {
 }
 
 void Runner::take(const noex_event& event) {
+  if (http_reporter_) publish(event);
   switch (event.kind) {
     case NOEX_EVENT_NODE_UP:
       reporter_->up(event);
@@ -259,6 +287,21 @@ void Runner::take(const noex_event& event) {
   }
 }
 
+void Runner::publish(const noex_event& event) const {
+  switch (event.kind) {
+    case NOEX_EVENT_NODE_UP:
+      return http_reporter_->up(event);
+    case NOEX_EVENT_NODE_DOWN:
+      return http_reporter_->down(event);
+    case NOEX_EVENT_STATUS:
+      return http_reporter_->status(event, event.status == NOEX_CLUSTER_RUNNING ? local_id() : std::string());
+    case NOEX_EVENT_ERROR:
+      return http_reporter_->error(event);
+    default:
+      return;
+  }
+}
+
 void Runner::take_status(const noex_event& event) {
   running_ = event.status == NOEX_CLUSTER_RUNNING;
   if (event.status != NOEX_CLUSTER_STARTING) control_lock_.release();
@@ -273,6 +316,7 @@ void Runner::take_completion(const noex_event& event) {
     done_ = true;
   } else if (event.error == nullptr) {
     reporter_->started(local_id(), control_socket_);
+    if (http_) http_->set_ready(!stopping_);
   } else if (event.error->status != NOEX_EABORTED) {  // that one is a stop of ours
     reporter_->failed(*event.error);
     exit_code_ = kFailure;
@@ -342,6 +386,7 @@ void Runner::show_view() {
 void Runner::stop() {
   if (stopping_) return;
   stopping_ = true;
+  if (http_) http_->set_ready(false);  // before the node begins to leave: no new work for it
   service_manager_.tell("STOPPING=1\nSTATUS=leaving the cluster");
   if (noex_cluster_stop_async(cluster_.get(), nullptr) == NOEX_OK) return;
   std::fprintf(stderr, "noex-cluster: %s\n", noex_last_error());

@@ -25,6 +25,7 @@ struct RunOptions {
   std::optional<int64_t> reconnect_max_delay_ms;
   std::optional<int64_t> forget_after_ms;
   std::string log_level = "warning";  // debug, info, warning or error
+  std::optional<std::string> http;    // host:port to serve HTTP on
   bool json = false;
   bool control_stdin = false;
   std::optional<std::string> control_socket;  // its path; default: see control_place.h

@@ -1,7 +1,8 @@
 # The licences of what others wrote and a package of ours contains: one file for each package, THIRD_PARTY_LICENSES, made
 # from the texts that lie beside the sources and headers that this build takes.
 
-# noex_third_party_licenses(FILE PART...): each PART is libuv, simdjson, libsodium, pybind11, node-addon-api, CLI11 or nlohmann-json.
+# noex_third_party_licenses(FILE PART...): each PART is libuv, simdjson, libsodium, pybind11, node-addon-api, CLI11,
+# nlohmann-json or cpp-httplib.
 function(noex_third_party_licenses file)
   set(content "This package contains software by others. Each part stands under its own licence, which follows.\n")
   foreach(part IN LISTS ARGN)
@@ -40,6 +41,10 @@ function(noex_third_party_licenses file)
       set(candidates /usr/share/doc/nlohmann-json3-dev/copyright "${NOEX_NLOHMANN_JSON_INCLUDE}/nlohmann/LICENSE.MIT")
       noex_version_of(version "${NOEX_NLOHMANN_JSON_INCLUDE}/nlohmann/detail/abi_macros.hpp" NLOHMANN_JSON_VERSION_MAJOR
         NLOHMANN_JSON_VERSION_MINOR NLOHMANN_JSON_VERSION_PATCH)
+    elseif(part STREQUAL "cpp-httplib")
+      set(candidates "${NOEX_DEPS_DIR}/cpp-httplib/LICENSE")
+      file(STRINGS "${NOEX_DEPS_DIR}/cpp-httplib/httplib.h" line REGEX "^#define CPPHTTPLIB_VERSION " LIMIT_COUNT 1)
+      string(REGEX MATCH "[0-9]+(\\.[0-9]+)+" version "${line}")
     else()
       message(FATAL_ERROR "noex_third_party_licenses: whose licence is '${part}'?")
     endif()
