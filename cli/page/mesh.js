@@ -42,10 +42,10 @@ const shorten = (text, length) => ([...text].length > length ? `${[...text].slic
 function layoutOf(count, width) {
   const narrow = width < 520;
   const radial = count >= RADIAL_FROM;
-  const height = radial ? Math.min(width, 660) : Math.min(Math.max(width * 0.66, 320), count > 8 ? 560 : 460);
-  const room = radial ? (narrow ? 52 : 92) : 40;
+  const height = radial ? Math.min(width, 660) : Math.min(Math.max(width * 0.66, count > 4 ? 320 : 260), count > 8 ? 560 : 460);
+  const room = radial ? (narrow ? 62 : 92) : 40;
   const ry = height / 2 - room;
-  const rx = radial ? ry : Math.min(width / 2 - (narrow ? 62 : 120), ry * 1.5);
+  const rx = radial ? ry : Math.min(width / 2 - (narrow ? 84 : 120), ry * 1.5);
   const spacing = count > 1 ? (2 * Math.PI * Math.min(rx, ry)) / count : 100;
   const points = Array.from({ length: count }, (_, index) => {
     const angle = (2 * Math.PI * index) / count - Math.PI / 2;
@@ -123,6 +123,7 @@ class Mesh {
     this.lines.unconfirmed.setAttribute('d', unconfirmed.map(line).join(''));
     this.lines['one-sided'].setAttribute('d', oneSided.map(line).join(''));
     const ofChosen = ([from, to]) => from === this.chosen || to === this.chosen;
+    this.lines.chosen.style.strokeWidth = this.members.length > 40 ? 1.1 : 2;
     this.lines.chosen.setAttribute('d', mutual.filter(ofChosen).map(line).join(''));
     // An arrow for what is seen from one side only: it points at who does not answer.
     const arrow = ([from, to]) => {
@@ -164,7 +165,7 @@ class Mesh {
     text.textContent = shown ? shorten(name, layout.radial ? (layout.narrow ? 8 : 14) : layout.narrow ? 9 : 18) : '';
     if (layout.radial) {
       const degrees = (angle * 180) / Math.PI;
-      text.setAttribute('font-size', Math.min(Math.max(layout.spacing * 0.85, 8), 11.5).toFixed(1));
+      text.setAttribute('font-size', Math.min(Math.max(layout.spacing * 0.85, 8), layout.narrow ? 9.5 : 11.5).toFixed(1));
       text.setAttribute('transform', `rotate(${(left ? degrees + 180 : degrees).toFixed(1)}) translate(${left ? -gap : gap} 0)`);
       text.setAttribute('text-anchor', left ? 'end' : 'start');
       text.setAttribute('dy', '0.35em');
@@ -172,7 +173,7 @@ class Mesh {
     }
     const middle = this.members.length === 1 || Math.abs(Math.cos(angle)) < 0.35;
     const below = this.members.length === 1 || Math.sin(angle) > 0;
-    text.setAttribute('font-size', layout.narrow ? 12 : 13);
+    text.setAttribute('font-size', layout.narrow ? 11.5 : 13);
     text.setAttribute('text-anchor', middle ? 'middle' : left ? 'end' : 'start');
     text.setAttribute('transform', middle ? `translate(0 ${below ? gap + 11 : -gap - 3})` : `translate(${left ? -gap : gap} 0)`);
     text.setAttribute('dy', middle ? '0' : '0.35em');

@@ -15,6 +15,8 @@ let local = null;
 let chosen = null;
 let lostAt = null;
 let timer = 0;
+let eventTimer = 0;
+let refreshing = false;
 let lastDocument = null;
 
 function html(name, properties = {}, ...children) {
@@ -136,7 +138,10 @@ function showRows(at) {
     row.element.remove();
     rows.delete(id);
   }
-  members.forEach((member, index) => {
+  // What needs a look comes first, behind the node itself.
+  const rank = (member) => (member.id === local ? 0 : { disconnected: 1, connecting: 2 }[member.status] ?? 3);
+  const ordered = [...members].sort((one, other) => rank(one) - rank(other)); // stable: by id among equals
+  ordered.forEach((member, index) => {
     const { id, status } = member;
     const row = rows.get(id) ?? addRow(id);
     const isLocal = id === local;
@@ -188,6 +193,8 @@ async function ask(path) {
 }
 
 async function refresh() {
+  if (refreshing) return;
+  refreshing = true;
   clearTimeout(timer);
   try {
     const [list, status] = await Promise.all([ask('members'), ask('status')]);
@@ -201,7 +208,7 @@ async function refresh() {
     showConnection('The node does not answer.');
     console.debug(error);
   }
-  clearTimeout(timer);
+  refreshing = false;
   if (!document.hidden) timer = setTimeout(refresh, REFRESH_MS);
 }
 
@@ -224,8 +231,8 @@ function listen() {
     events.unshift(JSON.parse(data));
     events.length = Math.min(events.length, EVENTS_MAX);
     // Several come at once when the page opens, or when a node dies: one drawing is enough.
-    clearTimeout(timer);
-    timer = setTimeout(() => {
+    clearTimeout(eventTimer);
+    eventTimer = setTimeout(() => {
       showEvents();
       refresh();
     }, 50);
