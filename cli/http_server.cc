@@ -31,12 +31,13 @@ using std::chrono::seconds;
 constexpr size_t kConnectionsMax = 128;
 constexpr size_t kStreamsMax = 32;
 constexpr size_t kHeadSizeMax = 16 * 1024;
-constexpr auto kHeadTime = seconds(5);     // for the whole head of a request
-constexpr auto kAnswerTime = seconds(10);  // for a whole answer, or for the next events of a stream
-constexpr auto kLingerTime = seconds(1);   // for a client to take the end of an answer before the connection is gone
-constexpr auto kSilenceMax = seconds(15);  // between two signs of life on a stream; proxies give up after 30 or 60
-constexpr size_t kUnreadMax = 64 * 1024;   // what a client may send beyond its request; none of it is looked at
-constexpr int kAcceptedMax = 64;           // connections at a time, before those that are there have their turn again
+constexpr auto kHeadTime = seconds(5);      // for the whole head of a request
+constexpr auto kAnswerTime = seconds(10);   // for a whole answer, or for the next events of a stream
+constexpr auto kLingerTime = seconds(1);    // for a client to take the end of an answer before the connection is gone
+constexpr auto kSilenceMax = seconds(15);   // between two signs of life on a stream; proxies give up after 30 or 60
+constexpr size_t kUnreadMax = 64 * 1024;    // what a client may send beyond its request; none of it is looked at
+constexpr int kSendBufferSize = 16 * 1024;  // of the kernel's memory for a client that does not read
+constexpr int kAcceptedMax = 64;            // connections at a time, before those that are there have their turn again
 constexpr auto kNoDescriptors = std::chrono::milliseconds(200);
 
 // Each tells a browser how soon to come again, in ms.
@@ -158,6 +159,7 @@ class HttpServer::Loop {
         close(fd);
         continue;
       }
+      (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kSendBufferSize, sizeof kSendBufferSize);
       Connection& one = connections_.emplace_back();
       one.fd = fd;
       one.deadline = now_ + kHeadTime;
