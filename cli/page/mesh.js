@@ -43,7 +43,7 @@ function layoutOf(count, width) {
   const narrow = width < 520;
   const radial = count >= RADIAL_FROM;
   const height = radial ? Math.min(width, 660) : Math.min(Math.max(width * 0.66, count > 4 ? 320 : 260), count > 8 ? 560 : 460);
-  const room = radial ? (narrow ? 62 : 92) : 40;
+  const room = radial ? (narrow ? 68 : 96) : 40;
   const ry = height / 2 - room;
   const rx = radial ? ry : Math.min(width / 2 - (narrow ? 84 : 120), ry * 1.5);
   const spacing = count > 1 ? (2 * Math.PI * Math.min(rx, ry)) / count : 100;
