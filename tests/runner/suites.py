@@ -261,6 +261,7 @@ def correctness(build: Path) -> list[Job]:
         *capi_jobs(build),
         *pytest_jobs("tidy", build, cost=2),
         *pytest_jobs("cli", build),
+        *http_jobs(build),
         *pytest_jobs("python", build),
         *node_jobs(build),
         *types_jobs(),
@@ -318,6 +319,7 @@ def everything(fuzz_seconds: int) -> list[list[Job]]:
             *pytest_jobs("python", release, tree=tree, prefix="shared-"),
             *node_jobs(release, tree=tree, prefix="shared-"),
             *guides_jobs(),
+            *web_jobs(release),
             *bench_jobs(release),
             Job("format", "sources", [ROOT / "dev", "format", "--check"]),
         ]
@@ -344,6 +346,26 @@ def guides_jobs() -> list[Job]:
     return pytest_jobs("guides", ROOT / "build" / "release")
 
 
+def http_jobs(build: Path) -> list[Job]:
+    """What `run --http` answers: it needs no more than the command."""
+    return [job for job in pytest_jobs("web", build) if job.name == "test_http"]
+
+
+def web_jobs(build: Path) -> list[Job]:
+    """What needs a browser, or the tools of Prometheus: the page, the metrics, the dashboard and the alerts."""
+    if not exists("web"):
+        return []
+    page = Job(
+        "web",
+        "page",
+        [node(), TESTS / "web" / "page.test.mjs"],
+        framework="node",
+        cost=2,
+        env={"NOEX_BUILD_DIR": str(build)},
+    )
+    return [page, *(job for job in pytest_jobs("web", build) if job.name != "test_http")]
+
+
 def bench_jobs(build: Path) -> list[Job]:
     """A short run of each benchmark: that it works. Its figures are not judged."""
     names = sorted(path.stem for path in (ROOT / "bench").glob("*.py") if path.stem != "run")
@@ -362,6 +384,8 @@ def extra(name: str, fuzz_seconds: int) -> list[Job]:
         return bench_jobs(ROOT / "build" / "release")
     if name == "guides":
         return guides_jobs()
+    if name == "web":
+        return web_jobs(ROOT / "build" / "release")
     if name == "install":
         return pytest_jobs("install", ROOT / "build" / "release", cost=2, time_limit=900)
     return []
