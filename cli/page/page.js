@@ -85,7 +85,7 @@ function showSummary(status) {
   put($('count-note'), `${count('connecting')} connecting, ${count('disconnected')} down`);
   put($('node-status'), status.status);
   const cluster = status.cluster_name ? `, cluster ${status.cluster_name}` : '';
-  put($('node-note'), `up for ${duration(status.uptime_ms)}${cluster}, ${status.authenticated ? 'with' : 'without'} a secret`);
+  put($('node-note'), `up ${duration(status.uptime_ms)}${cluster}, ${status.authenticated ? 'with a' : 'no'} secret`);
   put($('name'), status.name ?? local);
   put($('id'), local);
   put($('version'), `noex-cluster ${status.version}, process ${status.pid}, a heartbeat every ${status.heartbeat_interval_ms / 1000} s`);
@@ -108,7 +108,7 @@ function showLegend() {
   }
   const unknown = members.filter((member) => !member.sees).length;
   const notes = ['Each member says by gossip whom it sees; after a change that takes a few heartbeats.'];
-  if (unknown) notes.push(`Of ${plural(unknown, 'member')} it is not known: no line is drawn from there.`);
+  if (unknown) notes.push(`Of ${plural(unknown, 'member')} it is not known whom ${unknown === 1 ? 'it sees' : 'they see'}: no line is drawn from there.`);
   put($('mesh-note'), notes.join(' '));
 }
 

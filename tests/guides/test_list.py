@@ -9,6 +9,10 @@ from support import EXAMPLES, ROOT
 README = (EXAMPLES / "README.md").read_text()
 SUFFIXES = {".py", ".mjs", ".c", ".cc", ".cpp"}
 PROGRAMS = sorted(str(file.relative_to(EXAMPLES)) for file in EXAMPLES.glob("*/*") if file.suffix in SUFFIXES)
+# What other programs read; tests/web has their tests.
+FILES = sorted(
+    str(file.relative_to(EXAMPLES)) for place in ("grafana", "prometheus") for file in (EXAMPLES / place).iterdir()
+)
 
 
 def linked() -> list[str]:
@@ -16,7 +20,7 @@ def linked() -> list[str]:
 
 
 def test_each_program_is_listed_once() -> None:
-    assert sorted(linked()) == PROGRAMS
+    assert sorted(linked()) == sorted([*PROGRAMS, *FILES])
 
 
 def test_a_link_says_what_it_leads_to() -> None:

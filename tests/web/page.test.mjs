@@ -169,7 +169,7 @@ describe('documents', () => {
     await edgesAre(page, 'one-sided', 1);
     await edgesAre(page, 'unconfirmed', 3);
     assert.equal(await page.locator('.arrows').evaluate((path) => path.getAttribute('d').split('M').length - 1), 1);
-    assert.match(await textOf(page, '#mesh-note'), /2 members it is not known/);
+    assert.match(await textOf(page, '#mesh-note'), /2 members it is not known whom they see/);
     assert.match(await textOf(page, '#legend'), /one side only/);
     const shapes = await page.locator('#canvas .node').evaluateAll((all) => Object.fromEntries(all.map((node) => [node.dataset.id, node.querySelector('.shape').getAttribute('d')])));
     assert.notEqual(shapes[d.id], shapes[a.id], 'a shape as well as a colour');
