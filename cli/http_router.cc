@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "http_listener.h"
+#include "http_page.h"
 
 // Its sockets are not used, so neither is select(), which ends at 1,024 descriptors.
 #define CPPHTTPLIB_USE_POLL
@@ -20,10 +21,6 @@
 namespace noex_cli {
 namespace {
 
-// cli/page/index.html, by the build.
-constexpr unsigned char kPageBytes[] = {
-#include "page.inc"
-};
 constexpr std::string_view kNoncePlace = "@NONCE@";
 
 constexpr const char* kJson = "application/json";
@@ -46,7 +43,7 @@ const httplib::Headers& safe_headers() {
 }
 
 std::string page(const std::string& nonce) {
-  std::string text(reinterpret_cast<const char*>(kPageBytes), sizeof kPageBytes);
+  std::string text(http_page());
   for (size_t at = 0; (at = text.find(kNoncePlace, at)) != std::string::npos;) {
     text.replace(at, kNoncePlace.size(), nonce);
   }

@@ -1,5 +1,5 @@
-# cmake -DINPUT=page.html -DOUTPUT=file.inc -P embed.cmake: a page as numbers with commas, for an array in C++. A line
-# `@name@` of the page is replaced by the file of that name beside it.
+# cmake -DINPUT=page.html -DOUTPUT=page.cc -P embed.cmake: what http_page() of cli/http_page.h returns. A line `@name@`
+# of the page is replaced by the file of that name beside it.
 
 get_filename_component(folder "${INPUT}" DIRECTORY)
 file(READ "${INPUT}" text)
@@ -13,4 +13,18 @@ endforeach()
 string(HEX "${text}" bytes)
 string(REGEX REPLACE "(................................)" "\\1\n" bytes "${bytes}")
 string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${bytes}")
-file(WRITE "${OUTPUT}" "${bytes}\n")
+file(WRITE "${OUTPUT}" "#include \"http_page.h\"
+
+namespace noex_cli {
+namespace {
+
+constexpr unsigned char kBytes[] = {
+${bytes}
+};
+
+}  // namespace
+
+std::string_view http_page() { return {reinterpret_cast<const char*>(kBytes), sizeof kBytes}; }
+
+}  // namespace noex_cli
+")
