@@ -11,12 +11,9 @@
 #include <string_view>
 #include <utility>
 
+#include "http_library.h"
 #include "http_listener.h"
 #include "http_page.h"
-
-// Its sockets are not used, so neither is select(), which ends at 1,024 descriptors.
-#define CPPHTTPLIB_USE_POLL
-#include <httplib.h>
 
 namespace noex_cli {
 namespace {
