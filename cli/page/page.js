@@ -64,7 +64,9 @@ function showDetail() {
     const missing = others.filter(({ id }) => !member.sees.includes(id)).map(({ id }) => mesh.names.get(id));
     sight = missing.length ? `does not see ${missing.slice(0, 6).join(', ')}${missing.length > 6 ? ` and ${missing.length - 6} more` : ''}` : 'sees everyone who is up';
   }
-  put($('detail'), `${member.id} – ${STATES[member.status]}, ${sight}`, 'detail');
+  const offset = member.clock_offset_ms ?? 0;
+  const ahead = Math.abs(offset) < 500 ? '' : `, its clock is ${(Math.abs(offset) / 1000).toFixed(1)} s ${offset > 0 ? 'ahead' : 'behind'}`;
+  put($('detail'), `${member.id} – ${STATES[member.status]}, ${sight}${ahead}`, 'detail');
 }
 
 function showSummary(status) {
@@ -90,6 +92,17 @@ function showSummary(status) {
   put($('id'), local);
   put($('version'), `noex-cluster ${status.version}, process ${status.pid}, a heartbeat every ${status.heartbeat_interval_ms / 1000} s`);
   document.title = `${connected + 1}/${members.length} ${status.name ?? local} – noex-cluster`;
+}
+
+// Why a node stands alone: what it is told to join through, and what came of it.
+function showSeeds(seeds = []) {
+  const open = seeds.filter(({ state }) => state === 'dialling' || state === 'waiting');
+  const texts = open.map(({ seed, state, failure }) => `Seed ${seed}: ${failure ? `${failure}, tried again` : state}`);
+  const key = texts.join('\n');
+  if ($('seeds').dataset.key === key) return;
+  $('seeds').dataset.key = key;
+  $('seeds').hidden = texts.length === 0;
+  $('seeds').replaceChildren(...texts.map((textContent) => html('li', { className: 'warn', textContent })));
 }
 
 function showLegend() {
@@ -218,6 +231,7 @@ function show(list, status) {
   members = [list.local, ...list.members.filter(({ id }) => id !== local)];
   mesh.show(members, local);
   showSummary(status);
+  showSeeds(status.seeds);
   showLegend();
   showRows(list.at);
   showDetail();

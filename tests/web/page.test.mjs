@@ -159,6 +159,7 @@ describe('documents', () => {
   test('one-sided, unconfirmed and unknown are told apart', async (context) => {
     const documents = documentsOf(5);
     const [a, b, c, d] = documents.members.members;
+    a.clock_offset_ms = -2340;
     a.sees = a.sees.filter((id) => id !== b.id); // b still sees a
     c.sees = null;
     Object.assign(d, { status: 'disconnected', sees: null, rtt_us: null });
@@ -175,8 +176,22 @@ describe('documents', () => {
     assert.notEqual(shapes[d.id], shapes[a.id], 'a shape as well as a colour');
     // Chosen by a click: it says whom it does not see.
     await page.locator(`.node[data-id="${a.id}"]`).click();
-    assert.match(await textOf(page, '#detail'), /connected, does not see node-003/);
+    assert.match(await textOf(page, '#detail'), /connected, does not see node-003, its clock is 2.3 s behind/);
     assert.match(await page.locator('#rows tr.chosen').innerText(), /node-002/);
+  });
+
+  test('seeds that are not reached are named, with why', async (context) => {
+    const documents = documentsOf(1);
+    documents.status.seeds = [
+      { seed: 'app2@10.0.0.2:4369', node: null, state: 'waiting', failure: 'connection refused' },
+      { seed: 'app3@10.0.0.3:4369', node: 'app3@10.0.0.3:4369', state: 'connected', failure: null },
+      { seed: 'app4@10.0.0.4:4369', node: null, state: 'dialling', failure: null },
+    ];
+    const page = await show(context, documents);
+    await page.locator('#seeds li').first().waitFor();
+    assert.deepEqual(await page.locator('#seeds li').allInnerTexts(), ['Seed app2@10.0.0.2:4369: connection refused, tried again', 'Seed app4@10.0.0.4:4369: dialling']);
+    documents.status.seeds = [];
+    await page.locator('#seeds').waitFor({ state: 'hidden' });
   });
 
   test('what is down comes first in the table, and a filter finds names', async (context) => {

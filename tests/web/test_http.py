@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import socket
 import time
@@ -390,6 +391,56 @@ def test_a_request_in_pieces_is_one(start: Start) -> None:
             connection.sendall(bytes([byte]))
         connection.shutdown(socket.SHUT_WR)  # has said all it wants: still gets its answer
         assert read_all(connection).startswith(b"HTTP/1.1 404 ")
+
+
+def test_mangled_requests(start: Start) -> None:
+    """Good requests with bytes changed, doubled and cut: each has an answer of HTTP's or none, and the node lives."""
+    node = start("a")
+    node.event("started")
+    chance = random.Random(6)
+    seeds = [
+        b"GET /members?a=1&b=%41#c HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\nConnection: keep-alive\r\n\r\n",
+        b"HEAD / HTTP/1.0\r\nHost: 127.0.0.1:80\r\nRange: bytes=0-1,2-\r\nExpect: 100-continue\r\n\r\n",
+        b"POST /events HTTP/1.1\r\nHost: [::1]\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: 1-2\r\nContent-Type: multipart/form-data\r\n\r\n",
+    ]
+    words = [
+        b"\r\n",
+        b" ",
+        b":",
+        b"%",
+        b"%u12",
+        b"=",
+        b"\x00",
+        b"\xff",
+        b"\t",
+        b"A" * 3000,
+        b"-1",
+        b"bytes=",
+        b"?",
+        b";",
+        b"\n",
+    ]
+    for _ in range(2000):
+        request = bytearray(chance.choice(seeds))
+        for _ in range(chance.randint(1, 5)):
+            at = chance.randrange(len(request))
+            match chance.randrange(4):
+                case 0:
+                    request[at] = chance.randrange(256)
+                case 1:
+                    request[at:at] = chance.choice(words)
+                case 2:
+                    del request[at : at + chance.randint(1, 20)]
+                case _:
+                    request[at:at] = request[at : at + chance.randint(1, 60)]
+            request = request or bytearray(b"G")
+        with node.connect() as connection:
+            connection.sendall(request)
+            connection.shutdown(socket.SHUT_WR)
+            answer = read_all(connection)
+        assert answer == b"" or answer.startswith(b"HTTP/1.1 "), bytes(request)
+    assert node.ask("/health").status == 200
 
 
 def test_an_endless_body_is_not_read(start: Start) -> None:
