@@ -116,7 +116,7 @@ describe('a real mesh', () => {
 });
 
 // The page as the program has it, for documents that no mesh on one machine has.
-describe('documents', () => {
+describe('documents', { concurrency: 3 }, () => {
   let node;
   let source;
   before(async () => {
@@ -135,11 +135,14 @@ describe('documents', () => {
   }
 
   for (const count of [1, 2, 3, 12, 50, 128]) {
-    for (const [name, viewport] of [['desktop', desktop], ['phone', phone]]) {
-      test(`${count} members fit a ${name}, in the dark, too`, async (context) => {
-        const page = await show(context, documentsOf(count), { viewport, colorScheme: 'dark' });
+    test(`${count} members fit a desktop and a phone, in the dark, too`, async (context) => {
+      const page = await show(context, documentsOf(count), { colorScheme: 'dark' });
+      for (const viewport of [desktop, phone]) {
+        await page.setViewportSize(viewport);
+        await waitFor(page, () => document.querySelector('#canvas svg').viewBox.baseVal.width === document.querySelector('#canvas').clientWidth);
         assert.equal(await page.locator('#canvas .node').count(), count);
         await edgesAre(page, 'mutual', (count * (count - 1)) / 2);
+        await waitFor(page, () => !document.getAnimations().some((one) => one instanceof CSSTransition));
         await fits(page);
         const outside = await page.evaluate(() => {
           const frame = document.querySelector('#canvas').getBoundingClientRect();
@@ -149,11 +152,11 @@ describe('documents', () => {
           }).map((part) => part.textContent || part.parentNode.dataset.id);
         });
         assert.deepEqual(outside, [], 'no node and no name leaves the picture');
-        const [paper, ink] = await page.evaluate(() => [getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]);
-        const light = (colour) => colour.match(/\d+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0);
-        assert.ok(light(paper) < 150 && light(ink) > 600, `${paper} ${ink}`);
-      });
-    }
+      }
+      const [paper, ink] = await page.evaluate(() => [getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]);
+      const light = (colour) => colour.match(/\d+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0);
+      assert.ok(light(paper) < 150 && light(ink) > 600, `${paper} ${ink}`);
+    });
   }
 
   test('one-sided, unconfirmed and unknown are told apart', async (context) => {
