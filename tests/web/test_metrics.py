@@ -267,6 +267,12 @@ def test_the_alerts_fire_when_they_should() -> None:
     check("test", "rules", "rules_test.yml", cwd=Path(__file__).parent)
 
 
+def test_the_list_of_examples_has_them() -> None:
+    readme = (EXAMPLES / "README.md").read_text()
+    for file in (DASHBOARD, RULES, EXAMPLES / "prometheus" / "prometheus.yml"):
+        assert f"[{file.name}]({file.relative_to(EXAMPLES)})" in readme
+
+
 def test_alerts_that_say_nothing_would_be_noticed(tmp_path: Path) -> None:
     """The same with a bound that is never reached: their test fails."""
     (tmp_path / "noex-cluster.rules.yml").write_text(RULES.read_text().replace("> 262144", "> 1e12"))
