@@ -107,8 +107,9 @@ void add_run(CLI::App& app, Action& action) {
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->envname("NOEX_LOG_LEVEL");
   run->add_option("--http", options.http,
-                  "Serve health, members, metrics and a page at this host:port, read only and without a login; port "
+                  "Serve health, members, metrics, events and a page over HTTP, read only and without a login; port "
                   "'auto': any free one")
+      ->type_name("HOST:PORT")
       ->envname("NOEX_HTTP");
   run->add_flag("--json", options.json, "One JSON object a line instead of text")->envname("NOEX_JSON");
   run->add_option("--on-up", options.hooks.on_up, "Shell command to run when a node is up")
