@@ -236,6 +236,7 @@ class HttpRouter::Library : private httplib::Server {
     }
     answer_.streams = request.method == "GET";
     answer_.last_event_id = request.get_header_value("Last-Event-ID");
+    response.set_header("X-Accel-Buffering", "no");  // nginx would collect events before it passes them on
     // Without a length, ended by the end of the connection. The library writes the head only.
     response.set_content_provider("text/event-stream", [](size_t, httplib::DataSink&) { return true; });
   }

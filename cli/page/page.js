@@ -3,6 +3,7 @@
 const REFRESH_MS = 1000;
 const ANSWER_MS = 4000;
 const EVENTS_MAX = 60;
+const SEEN_MAX = 1024; // more than the server keeps, and sends again
 const FAILURES_MS = 5 * 60 * 1000;
 
 const $ = (id) => document.getElementById(id);
@@ -242,6 +243,7 @@ function listen() {
   source.onmessage = ({ data, lastEventId }) => {
     if (seen.has(lastEventId)) return;
     seen.add(lastEventId);
+    if (seen.size > SEEN_MAX) seen.delete(seen.values().next().value);
     events.unshift(JSON.parse(data));
     events.length = Math.min(events.length, EVENTS_MAX);
     // Several come at once when the page opens, or when a node dies: one drawing is enough.

@@ -443,6 +443,17 @@ def test_mangled_requests(start: Start) -> None:
     assert node.ask("/health").status == 200
 
 
+def test_a_flood_of_questions_is_none_for_the_node(start: Start) -> None:
+    """A document is made at most ten times a second; who asks more often gets the same again."""
+    node = start("a")
+    node.event("started")
+    began = time.monotonic()
+    answers = [node.ask("/members").json()["at"] for _ in range(200)]
+    wait_for("a new one", lambda: node.ask("/members").json()["at"] > answers[0])
+    assert len(set(answers)) <= (time.monotonic() - began) / 0.1 + 1
+    assert answers == sorted(answers)
+
+
 def test_an_endless_body_is_not_read(start: Start) -> None:
     node = start("a")
     node.event("started")
