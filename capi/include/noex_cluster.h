@@ -46,6 +46,7 @@ extern "C" {
 
 /* ------------------------------------------------------------------------------------------------------- versions */
 
+/* The version of this header. The library that is loaded may be another one: noex_version. */
 #define NOEX_VERSION_MAJOR 0
 #define NOEX_VERSION_MINOR 1
 #define NOEX_VERSION_PATCH 0
@@ -84,8 +85,9 @@ NOEX_API uint32_t noex_protocol_version(void);
 
 /* What a call answers: NOEX_OK or one of NOEX_E*. */
 typedef int32_t noex_status;
+/* The statuses, by number; those of failures are in NOEX_STATUS_MAP. */
 enum {
-  NOEX_OK = 0,
+  NOEX_OK = 0, /* success */
 #define XX(name, number, text) NOEX_##name = number,
   NOEX_STATUS_MAP(XX)
 #undef XX
@@ -124,10 +126,19 @@ NOEX_API const noex_error* noex_last_error_info(void);
 /* ------------------------------------------------------------------------------------------------ words and enums */
 
 /* State of a member, as this node sees it. */
-enum { NOEX_NODE_CONNECTING = 1, NOEX_NODE_CONNECTED = 2, NOEX_NODE_DISCONNECTED = 3 };
+enum {
+  NOEX_NODE_CONNECTING = 1,  /* being dialled for the first time */
+  NOEX_NODE_CONNECTED = 2,   /* its heartbeats come */
+  NOEX_NODE_DISCONNECTED = 3 /* down; dialled again, unless it said goodbye */
+};
 
 /* State of the local node. */
-enum { NOEX_CLUSTER_STARTING = 1, NOEX_CLUSTER_RUNNING = 2, NOEX_CLUSTER_STOPPING = 3, NOEX_CLUSTER_STOPPED = 4 };
+enum {
+  NOEX_CLUSTER_STARTING = 1, /* it listens and dials its seeds */
+  NOEX_CLUSTER_RUNNING = 2,  /* it is a member */
+  NOEX_CLUSTER_STOPPING = 3, /* it says goodbye; queries still answer */
+  NOEX_CLUSTER_STOPPED = 4   /* not started, or stopped: it may be started (again) */
+};
 
 /* Why a node is down. */
 enum {
@@ -144,10 +155,16 @@ enum {
   NOEX_ERROR_DUPLICATE_ID = 3,     /* two processes claim one node id */
   NOEX_ERROR_CLUSTER_MISMATCH = 4, /* a peer of another cluster_name */
   NOEX_ERROR_OVERLOAD = 5,         /* a limit was reached */
-  NOEX_ERROR_INTERNAL = 6
+  NOEX_ERROR_INTERNAL = 6          /* a fault of this library */
 };
 
-enum { NOEX_LOG_DEBUG = 1, NOEX_LOG_INFO = 2, NOEX_LOG_WARNING = 3, NOEX_LOG_ERROR = 4 };
+/* How much a log record matters. */
+enum {
+  NOEX_LOG_DEBUG = 1,   /* single connections and dials */
+  NOEX_LOG_INFO = 2,    /* what happens to the membership */
+  NOEX_LOG_WARNING = 3, /* what somebody should look at: a setting, a peer */
+  NOEX_LOG_ERROR = 4    /* what does not work */
+};
 
 /* noex_node_status_name returns "connecting", "connected" or "disconnected" ("unknown" otherwise). Static storage.
  * Thread: any. */
@@ -170,15 +187,15 @@ NOEX_API const char* noex_log_level_name(int32_t level);
 /* Longest node id, without its NUL: a 64 character name, '@', a host of 253 (an IPv6 in brackets is shorter), ':'
  * and 5 digits. */
 #define NOEX_NODE_ID_SIZE_MAX 324
-#define NOEX_NODE_NAME_SIZE_MAX 64
-#define NOEX_HOST_SIZE_MAX 253
+#define NOEX_NODE_NAME_SIZE_MAX 64 /* longest name in a node id, in bytes, without its NUL */
+#define NOEX_HOST_SIZE_MAX 253     /* longest host in a node id, in bytes, without its NUL */
 
 /* The parts of a node id, NUL-terminated. `host` is without the brackets of an IPv6 address. */
 typedef struct noex_node_id_parts {
   size_t struct_size;
-  char name[NOEX_NODE_NAME_SIZE_MAX + 1];
-  char host[NOEX_HOST_SIZE_MAX + 1];
-  int32_t port;
+  char name[NOEX_NODE_NAME_SIZE_MAX + 1]; /* what stands before the '@' */
+  char host[NOEX_HOST_SIZE_MAX + 1];      /* an IP address, or a host name */
+  int32_t port;                           /* 1 to 65535 */
 } noex_node_id_parts;
 
 /* noex_node_id_parse reads `text` (`text_len` bytes, "name@host:port") into its parts. `out_parts->struct_size`
@@ -201,7 +218,10 @@ NOEX_API NOEX_NODISCARD noex_status noex_node_id_create(const char* name, const 
 /* -------------------------------------------------------------------------------------------------- configuration */
 
 /* How messages spell the names of options. */
-enum { NOEX_KEYS_SNAKE = 0, NOEX_KEYS_CAMEL = 1 };
+enum {
+  NOEX_KEYS_SNAKE = 0, /* "node_name", as in C and Python */
+  NOEX_KEYS_CAMEL = 1  /* "nodeName", as in JavaScript */
+};
 
 /* What a node is started with. Set it up with noex_config_init, then change what differs. Everything is copied by
  * start. */
@@ -215,9 +235,9 @@ typedef struct noex_config {
   int64_t port;               /* 1 to 65535; default 4369 */
   bool port_auto;             /* listen on any free port instead (noex_cluster_local_id tells); default false */
   const char* const* seeds;   /* `seeds_count` strings "name@host:port", or "host:port" with a DNS name; default none */
-  size_t seeds_count;
-  const char* cluster_secret;       /* shared secret of the cluster, not empty; default NULL: no authentication */
-  const char* cluster_name;         /* nodes of another name are refused; default NULL: "" */
+  size_t seeds_count;         /* length of `seeds`; default 0 */
+  const char* cluster_secret; /* shared secret of the cluster, not empty; default NULL: no authentication */
+  const char* cluster_name;   /* nodes of another name are refused; default NULL: "" */
   int64_t heartbeat_interval_ms;    /* >= 100; default 5000 */
   int64_t heartbeat_miss_threshold; /* >= 1; default 3 */
   int64_t reconnect_base_delay_ms;  /* >= 1; default 1000 */
@@ -290,9 +310,9 @@ NOEX_API void noex_cluster_free(noex_cluster* cluster);
 /* A member as it was when the snapshot or event was made. */
 typedef struct noex_node {
   size_t struct_size;
-  const char* id;   /* name@host:port */
-  const char* host; /* of the id; without brackets */
-  int32_t port;
+  const char* id;            /* name@host:port */
+  const char* host;          /* of the id; without brackets */
+  int32_t port;              /* of the id */
   int32_t status;            /* NOEX_NODE_* */
   int64_t process_count;     /* what the application there publishes */
   int64_t last_heartbeat_at; /* our receipt time, ms since the epoch; 0: none yet */
@@ -360,32 +380,32 @@ NOEX_API void noex_nodes_free(noex_nodes* nodes);
 /* Counters of one connection to a peer. */
 typedef struct noex_peer_stats {
   size_t struct_size;
-  const char* id;      /* the peer, "" while unidentified */
-  const char* address; /* ip:port */
-  bool outbound;       /* we dialled */
-  bool confirmed;      /* the peer proved to be live: only such a connection makes it up */
-  uint64_t frames_received;
-  uint64_t frames_sent;
-  uint64_t bytes_received; /* with the length prefixes */
-  uint64_t bytes_sent;
-  uint64_t bytes_queued; /* handed over, not yet taken by the kernel */
-  int64_t round_trip_us; /* smoothed, as the kernel measures it; -1: not known */
-  int64_t silence_ms;    /* since the last valid frame, or since the connection came */
+  const char* id;           /* the peer, "" while unidentified */
+  const char* address;      /* ip:port */
+  bool outbound;            /* we dialled */
+  bool confirmed;           /* the peer proved to be live: only such a connection makes it up */
+  uint64_t frames_received; /* frames that came */
+  uint64_t frames_sent;     /* frames that were handed over */
+  uint64_t bytes_received;  /* with the length prefixes */
+  uint64_t bytes_sent;      /* with the length prefixes */
+  uint64_t bytes_queued;    /* handed over, not yet taken by the kernel */
+  int64_t round_trip_us;    /* smoothed, as the kernel measures it; -1: not known */
+  int64_t silence_ms;       /* since the last valid frame, or since the connection came */
 } noex_peer_stats;
 
 /* Totals since start. */
 typedef struct noex_stats {
   size_t struct_size;
-  uint64_t frames_received;
-  uint64_t frames_sent;
-  uint64_t bytes_received;
-  uint64_t bytes_sent;
-  uint64_t connections_accepted;
-  uint64_t dials;
-  uint64_t dials_failed;
-  uint64_t rejected; /* frames and connections refused; by kind: noex_stats_rejected_* */
-  uint64_t node_ups;
-  uint64_t node_downs;
+  uint64_t frames_received;          /* on all connections */
+  uint64_t frames_sent;              /* on all connections */
+  uint64_t bytes_received;           /* with the length prefixes */
+  uint64_t bytes_sent;               /* with the length prefixes */
+  uint64_t connections_accepted;     /* that others dialled */
+  uint64_t dials;                    /* begun by this node */
+  uint64_t dials_failed;             /* of these, those that came to nothing */
+  uint64_t rejected;                 /* frames and connections refused; by kind: noex_stats_rejected_* */
+  uint64_t node_ups;                 /* how often a node came up */
+  uint64_t node_downs;               /* how often a node went down */
   uint64_t pauses;                   /* own late wake-ups noticed (a stopped or starved process) */
   uint64_t events_coalesced;         /* node events folded because nobody fetched them */
   uint64_t logs_dropped;             /* log records and errors dropped for the same reason */
@@ -446,17 +466,20 @@ NOEX_API void noex_text_free(char* text);
 
 /* Kinds of events; each is one bit, so that they make a mask. */
 enum {
-  NOEX_EVENT_NODE_UP = 1,
-  NOEX_EVENT_NODE_DOWN = 2,
-  NOEX_EVENT_STATUS = 4,
-  NOEX_EVENT_ERROR = 8,
-  NOEX_EVENT_LOG = 16,
-  NOEX_EVENT_COMPLETION = 32,
-  NOEX_EVENT_ALL = 63
+  NOEX_EVENT_NODE_UP = 1,     /* a node joined, or came back */
+  NOEX_EVENT_NODE_DOWN = 2,   /* a node is down */
+  NOEX_EVENT_STATUS = 4,      /* the local node has another state */
+  NOEX_EVENT_ERROR = 8,       /* something is wrong with a peer or a connection; the node goes on */
+  NOEX_EVENT_LOG = 16,        /* a log record */
+  NOEX_EVENT_COMPLETION = 32, /* what an *_async call began has ended */
+  NOEX_EVENT_ALL = 63         /* every kind */
 };
 
 /* What a completion is about. */
-enum { NOEX_OPERATION_START = 1, NOEX_OPERATION_STOP = 2 };
+enum {
+  NOEX_OPERATION_START = 1, /* noex_cluster_start_async */
+  NOEX_OPERATION_STOP = 2   /* noex_cluster_stop_async */
+};
 
 /* One event. Which fields are set depends on `kind`; the others are 0 or NULL. Snapshots are published before their
  * event: inside a node-up callback noex_cluster_nodes already shows the node. */

@@ -91,6 +91,7 @@ enum class ErrorKind : int32_t {
   Internal = NOEX_ERROR_INTERNAL,
 };
 
+// How much a log record matters.
 enum class LogLevel : int32_t {
   Debug = NOEX_LOG_DEBUG,
   Info = NOEX_LOG_INFO,
@@ -115,16 +116,17 @@ inline const char* version() noexcept { return noex_version(); }
 
 // Why something failed, or what an error event is about.
 struct Error {
-  Status status = Status::Ok;
-  ErrorKind kind = ErrorKind::None;
-  std::string message;  // one sentence
-  std::string node_id;  // the node concerned, empty if none
-  std::string address;  // Bind: the host that could not be bound; error events: ip:port of the peer
-  int port = 0;         // Bind
-  int os_error = 0;     // Bind: errno
-  std::string code;     // Bind: "EADDRINUSE", ...
-  std::string syscall;  // Bind: "bind", "listen" or "getaddrinfo"
+  Status status = Status::Ok;        // of the failed call; Ok in an error event
+  ErrorKind kind = ErrorKind::None;  // of an error event
+  std::string message;               // one sentence
+  std::string node_id;               // the node concerned, empty if none
+  std::string address;               // Bind: the host that could not be bound; error events: ip:port of the peer
+  int port = 0;                      // Bind
+  int os_error = 0;                  // Bind: errno
+  std::string code;                  // Bind: "EADDRINUSE", ...
+  std::string syscall;               // Bind: "bind", "listen" or "getaddrinfo"
 
+  // As the C interface tells it.
   static Error from(const noex_error& error) {
     const auto text = [](const char* some) { return std::string(some == nullptr ? "" : some); };
     return {static_cast<Status>(error.status),
@@ -150,7 +152,9 @@ struct Error {
 // What Result::value() throws where there is none.
 class ClusterError : public std::runtime_error {
  public:
+  // Its text is the error's message.
   explicit ClusterError(Error error) : std::runtime_error(error.message), error_(std::move(error)) {}
+  // What went wrong.
   const Error& error() const noexcept { return error_; }
 
  private:
@@ -164,15 +168,20 @@ class [[nodiscard]] Result {
   using value_type = T;
   using error_type = Error;
 
+  // A function that returns a Result returns the one or the other.
   Result(T value) : content_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit, as std::expected is
   Result(Error error) : content_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit
 
+  // Whether there is a value.
   bool has_value() const noexcept { return content_.index() == 0; }
+  // Whether there is a value.
   explicit operator bool() const noexcept { return has_value(); }
 
+  // The value. Throws ClusterError if there is none.
   T& value() & { return checked(), **this; }
   const T& value() const& { return checked(), **this; }
   T&& value() && { return checked(), std::move(**this); }
+  // The value, or `other` if there is none.
   template <typename U>
   T value_or(U&& other) && {
     return has_value() ? std::move(**this) : static_cast<T>(std::forward<U>(other));
@@ -182,8 +191,10 @@ class [[nodiscard]] Result {
     return has_value() ? **this : static_cast<T>(std::forward<U>(other));
   }
 
+  // The value, which must be there.
   T& operator*() noexcept { return *std::get_if<0>(&content_); }
   const T& operator*() const noexcept { return *std::get_if<0>(&content_); }
+  // A member of the value, which must be there.
   T* operator->() noexcept { return std::get_if<0>(&content_); }
   const T* operator->() const noexcept { return std::get_if<0>(&content_); }
 
@@ -198,20 +209,26 @@ class [[nodiscard]] Result {
   std::variant<T, Error> content_;
 };
 
+// Success, or an Error.
 template <>
 class [[nodiscard]] Result<void> {
  public:
   using value_type = void;
   using error_type = Error;
 
+  // Success, or why there is none.
   Result() = default;
   Result(Error error) : error_(std::move(error)) {}  // NOLINT: implicit
 
+  // Whether it is a success.
   bool has_value() const noexcept { return !error_.has_value(); }
+  // Whether it is a success.
   explicit operator bool() const noexcept { return has_value(); }
+  // Nothing. Throws ClusterError if it is no success.
   void value() const {
     if (error_) throw ClusterError(*error_);
   }
+  // Needs an error.
   const Error& error() const noexcept { return *error_; }
 
  private:
@@ -222,14 +239,14 @@ class [[nodiscard]] Result<void> {
 
 // What a node is started with. The defaults are those of the library that is loaded when it is made.
 struct Config {
-  std::string node_name;                      // required
-  std::optional<std::string> host;            // default "0.0.0.0"
-  std::optional<std::string> advertise_host;  // default: found
-  std::optional<int> port;                    // 1 to 65535; default 4369
-  bool port_auto = false;                     // any free port instead; local_id() tells
-  std::vector<std::string> seeds;             // "name@host:port", or "host:port" with a DNS name
-  std::optional<std::string> cluster_secret;  // not empty
-  std::optional<std::string> cluster_name;
+  std::string node_name;                                          // required
+  std::optional<std::string> host;                                // default "0.0.0.0"
+  std::optional<std::string> advertise_host;                      // default: found
+  std::optional<int> port;                                        // 1 to 65535; default 4369
+  bool port_auto = false;                                         // any free port instead; local_id() tells
+  std::vector<std::string> seeds;                                 // "name@host:port", or "host:port" with a DNS name
+  std::optional<std::string> cluster_secret;                      // not empty
+  std::optional<std::string> cluster_name;                        // nodes of another name are refused; default ""
   std::optional<std::chrono::milliseconds> heartbeat_interval;    // >= 100 ms; default 5 s
   std::optional<int> heartbeat_miss_threshold;                    // >= 1; default 3
   std::optional<std::chrono::milliseconds> reconnect_base_delay;  // default 1 s
@@ -293,9 +310,13 @@ class NodeId {
     return noex_node_id_parse(text.data(), text.size(), nullptr) == NOEX_OK;
   }
 
+  // "name@host:port", in canonical form.
   const std::string& text() const noexcept { return text_; }
+  // What stands before the '@'.
   const std::string& name() const noexcept { return name_; }
+  // An IP address without brackets, or a host name.
   const std::string& host() const noexcept { return host_; }
+  // 1 to 65535.
   int port() const noexcept { return port_; }
 
   friend bool operator==(const NodeId& a, const NodeId& b) noexcept { return a.text_ == b.text_; }
@@ -327,17 +348,19 @@ class NodeId {
 
 // A member as it was when the snapshot or event was made. The texts belong to that: copy what you keep.
 struct Node {
-  std::string_view id;    // name@host:port; ends with a NUL
-  std::string_view host;  // of the id, without brackets
-  int port = 0;
-  NodeStatus status = NodeStatus::Connecting;
+  std::string_view id;                                      // name@host:port; ends with a NUL
+  std::string_view host;                                    // of the id, without brackets
+  int port = 0;                                             // of the id
+  NodeStatus status = NodeStatus::Connecting;               // as this node sees it
   int64_t process_count = 0;                                // what the application there publishes
   std::chrono::system_clock::time_point last_heartbeat_at;  // our receipt time; the epoch: none yet
   std::chrono::milliseconds uptime{};                       // as the node said in its last heartbeat
   uint64_t incarnation = 0;  // one run of a process; compare for equality only; 0: not known yet
 
+  // Whether its heartbeats come.
   bool is_connected() const noexcept { return status == NodeStatus::Connected; }
 
+  // As the C interface tells it; the texts stay those of `node`.
   static Node from(const noex_node& node) {
     Node made;
     made.id = node.id;
@@ -355,6 +378,7 @@ struct Node {
 // An immutable list of members, sorted by id. Its nodes' texts live as long as it does.
 class Nodes {
  public:
+  // An input iterator over Node values.
   class iterator {
    public:
     using iterator_category = std::input_iterator_tag;
@@ -363,8 +387,10 @@ class Nodes {
     using pointer = void;
     using reference = Node;
 
+    // Of no list; for the language's sake.
     iterator() = default;
     Node operator*() const { return Node::from(*noex_nodes_at(nodes_, index_)); }
+    // Goes on to the next node.
     iterator& operator++() noexcept { return ++index_, *this; }
     iterator operator++(int) noexcept {
       iterator before = *this;
@@ -383,10 +409,13 @@ class Nodes {
 
   explicit Nodes(noex_nodes* nodes) noexcept : nodes_(nodes) {}  // takes it over
   size_t size() const noexcept { return noex_nodes_count(nodes_.get()); }
+  // Whether there is no node in it.
   bool empty() const noexcept { return size() == 0; }
   size_t connected_count() const noexcept { return noex_nodes_connected_count(nodes_.get()); }
   Node operator[](size_t index) const { return Node::from(*noex_nodes_at(nodes_.get(), index)); }  // index < size()
+  // The first node.
   iterator begin() const noexcept { return {nodes_.get(), 0}; }
+  // Behind the last node.
   iterator end() const noexcept { return {nodes_.get(), size()}; }
   // The node with this id, or configured seed alias, in any spelling.
   std::optional<Node> find(const std::string& id) const {
@@ -428,7 +457,9 @@ class Stats {
 class Event {
  public:
   explicit Event(noex_event* event) noexcept : event_(event) {}  // takes it over
+  // The event, which lives as long as this object does.
   const noex_event& operator*() const noexcept { return *event_; }
+  // A field of the event.
   const noex_event* operator->() const noexcept { return event_.get(); }
 
  private:
@@ -446,6 +477,7 @@ class Event {
 // stop() the destructor ends the node without a goodbye, as a crash would.
 class Cluster {
  public:
+  // A registered handler, for cancel().
   using Subscription = noex_subscription;
 
   // Throws std::bad_alloc if there is no memory.
@@ -539,6 +571,7 @@ class Cluster {
 
   // -------------------------------------------------------------------------------------------- events, by callback
 
+  // A node joined, or came back; nodes() already shows it.
   Result<Subscription> on_node_up(std::function<void(const Node&)> handler) {
     return on(NOEX_EVENT_NODE_UP,
               [handler = std::move(handler)](const noex_event& event) { handler(Node::from(*event.node)); });
@@ -549,11 +582,13 @@ class Cluster {
       handler(Node::from(*event.node), static_cast<DownReason>(event.reason));
     });
   }
+  // The local node has another state.
   Result<Subscription> on_status_change(std::function<void(ClusterStatus)> handler) {
     return on(NOEX_EVENT_STATUS, [handler = std::move(handler)](const noex_event& event) {
       handler(static_cast<ClusterStatus>(event.status));
     });
   }
+  // Something is wrong with a peer or a connection; the node goes on.
   Result<Subscription> on_error(std::function<void(const Error&)> handler) {
     return on(NOEX_EVENT_ERROR,
               [handler = std::move(handler)](const noex_event& event) { handler(Error::from(*event.error)); });
