@@ -106,12 +106,19 @@ export declare const METRICS_CONTENT_TYPE: 'application/openmetrics-text; versio
 
 /** Defaults of {@link ClusterConfig}, and the version of the wire protocol. */
 export declare const CLUSTER_DEFAULTS: {
+  /** Of `host`: all interfaces, IPv4. */
   readonly HOST: '0.0.0.0';
+  /** Of `port`. */
   readonly PORT: 4369;
+  /** Of `heartbeatIntervalMs`. */
   readonly HEARTBEAT_INTERVAL_MS: 5000;
+  /** Of `heartbeatMissThreshold`. */
   readonly HEARTBEAT_MISS_THRESHOLD: 3;
+  /** Of `reconnectBaseDelayMs`. */
   readonly RECONNECT_BASE_DELAY_MS: 1000;
+  /** Of `reconnectMaxDelayMs`. */
   readonly RECONNECT_MAX_DELAY_MS: 30000;
+  /** The version of the wire that nodes of this package speak. */
   readonly PROTOCOL_VERSION: 1;
 };
 

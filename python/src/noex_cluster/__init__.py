@@ -53,6 +53,7 @@ from ._types import (
 )
 
 __version__ = _native.version()
+"""The version of the package, which is that of its native library: ``major.minor.patch``."""
 
 __all__ = [
     "CLUSTER_DEFAULTS",

@@ -56,6 +56,7 @@ class ClusterBindError(ClusterError, OSError):
     host name that cannot be resolved) and ``strerror``.
 
     Attributes:
+        message: one sentence.
         address: the host that could not be bound.
         port: the port.
         code: the name of the error, such as ``EADDRINUSE``, ``EACCES``, ``EADDRNOTAVAIL`` or ``ENOTFOUND``.

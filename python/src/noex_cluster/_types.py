@@ -34,9 +34,13 @@ class ClusterStatus(StrEnum):
     """State of the local node."""
 
     STARTING = "starting"
+    """It listens and dials its seeds."""
     RUNNING = "running"
+    """It is a member."""
     STOPPING = "stopping"
+    """It says goodbye; queries still answer."""
     STOPPED = "stopped"
+    """Not started, or stopped: it may be started (again)."""
 
 
 class NodeStatus(StrEnum):
@@ -131,6 +135,7 @@ class NodeUp:
     """A node joined, or came back."""
 
     node: NodeInfo
+    """The node; the list of nodes already shows it."""
     at: int
     """When it was noticed, in milliseconds since the epoch."""
 
@@ -140,7 +145,9 @@ class NodeDown:
     """A node is down."""
 
     node_id: NodeId
+    """Its id."""
     reason: NodeDownReason
+    """Why."""
     node: NodeInfo
     """The node as it was last seen."""
     evidence: str
@@ -154,6 +161,7 @@ class StatusChange:
     """The local node has another state."""
 
     status: ClusterStatus
+    """The new one."""
     at: int
     """When it changed, in milliseconds since the epoch."""
 
@@ -163,12 +171,13 @@ class ErrorEvent:
     """Something is wrong with a peer or a connection."""
 
     error: ClusterPeerError
+    """What is wrong, and with whom."""
     at: int
     """When it was noticed, in milliseconds since the epoch."""
 
 
 ClusterEvent: TypeAlias = NodeUp | NodeDown | StatusChange | ErrorEvent
-"""What ``events()`` yields."""
+"""What ``events()`` yields: :class:`NodeUp`, :class:`NodeDown`, :class:`StatusChange` or :class:`ErrorEvent`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +193,9 @@ class PeerStats:
     confirmed: bool
     """Whether the peer proved to be live: only such a connection makes it up."""
     frames_received: int
+    """Frames that came."""
     frames_sent: int
+    """Frames that went."""
     bytes_received: int
     """With the length prefixes."""
     bytes_sent: int
@@ -202,18 +213,25 @@ class ClusterStats:
     """Counters since the start, and a few numbers of now."""
 
     frames_received: int
+    """Frames that came."""
     frames_sent: int
+    """Frames that went."""
     bytes_received: int
     """With the length prefixes."""
     bytes_sent: int
     """With the length prefixes."""
     connections_accepted: int
+    """Connections that others dialled."""
     dials: int
+    """Dials of this node."""
     dials_failed: int
+    """Of these, dials that came to nothing."""
     rejected: int
     """Frames and connections refused."""
     node_ups: int
+    """How often a node came up."""
     node_downs: int
+    """How often a node went down."""
     pauses: int
     """How often the node woke up late and noticed: a stopped or starved process."""
     events_coalesced: int
@@ -248,12 +266,19 @@ class ClusterDefaults(NamedTuple):
     """The documented defaults; see :data:`CLUSTER_DEFAULTS`."""
 
     HOST: str
+    """Of ``host``: all interfaces, IPv4."""
     PORT: int
+    """Of ``port``."""
     HEARTBEAT_INTERVAL_MS: int
+    """Of ``heartbeat_interval_ms``."""
     HEARTBEAT_MISS_THRESHOLD: int
+    """Of ``heartbeat_miss_threshold``."""
     RECONNECT_BASE_DELAY_MS: int
+    """Of ``reconnect_base_delay_ms``."""
     RECONNECT_MAX_DELAY_MS: int
+    """Of ``reconnect_max_delay_ms``."""
     PROTOCOL_VERSION: int
+    """The version of the wire that nodes of this package speak."""
 
 
 def _cluster_defaults() -> ClusterDefaults:
