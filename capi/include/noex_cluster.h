@@ -50,6 +50,7 @@ extern "C" {
 #define NOEX_VERSION_MAJOR 0
 #define NOEX_VERSION_MINOR 1
 #define NOEX_VERSION_PATCH 0
+/* The three as a text, "major.minor.patch". */
 #define NOEX_VERSION_STRING NOEX_VERSION_TEXT_(NOEX_VERSION_MAJOR, NOEX_VERSION_MINOR, NOEX_VERSION_PATCH)
 #define NOEX_VERSION_TEXT_(major, minor, patch) NOEX_VERSION_QUOTE_(major.minor.patch)
 #define NOEX_VERSION_QUOTE_(text) #text

@@ -245,10 +245,25 @@ def render(introduction: str, sections: list[Section]) -> str:
     for section in sections:
         heading = sentence(section.title).removesuffix(".")
         parts.append(f"{heading}\n{'-' * len(heading)}")
-        parts += [entry(one, prose) for one in section.declarations]
+        for one in grouped(section.declarations):
+            parts.append(entry(one, prose))
         if section.note:
             parts.append(prose.blocks(section.note))
     return "\n\n".join(parts) + "\n"
+
+
+def grouped(found: list[Declaration]) -> Iterator[Declaration]:
+    """Constants that share a comment are one entry with several names."""
+    kept: Declaration | None = None
+    for one in found:
+        if kept and kept.kind == one.kind == "macro" and kept.comment == one.comment:
+            kept = Declaration("macro", kept.name, f"{kept.text}\n               {one.text}", kept.comment)
+            continue
+        if kept:
+            yield kept
+        kept = one
+    if kept:
+        yield kept
 
 
 def entry(one: Declaration, prose: Prose) -> str:

@@ -73,7 +73,7 @@ def render() -> dict[str, str]:
     for path, (name, title, sections) in PAGES.items():
         module = importlib.import_module(name)
         texts = attribute_texts(module)
-        parts = [f"{title}\n{'=' * len(title)}", f".. automodule:: {name}"]
+        parts = [".. highlight:: python", f"{title}\n{'=' * len(title)}", f".. automodule:: {name}"]
         for heading, names in sections.items():
             parts.append(f"{heading}\n{'-' * len(heading)}")
             parts += [entry(module, one, texts) for one in names]

@@ -320,6 +320,7 @@ def everything(fuzz_seconds: int) -> list[list[Job]]:
             *node_jobs(release, tree=tree, prefix="shared-"),
             *guides_jobs(),
             *web_jobs(release),
+            *docs_jobs(),
             *bench_jobs(release),
             Job("format", "sources", [ROOT / "dev", "format", "--check"]),
         ]
@@ -364,6 +365,9 @@ def web_jobs(build: Path) -> list[Job]:
         env={"NOEX_BUILD_DIR": str(build)},
     )
     return [page, *(job for job in pytest_jobs("web", build) if job.name != "test_http")]
+def docs_jobs() -> list[Job]:
+    """The site of the documentation, and every block of code in it."""
+    return pytest_jobs("docs", ROOT / "build" / "release", cost=2)
 
 
 def bench_jobs(build: Path) -> list[Job]:
@@ -386,6 +390,8 @@ def extra(name: str, fuzz_seconds: int) -> list[Job]:
         return guides_jobs()
     if name == "web":
         return web_jobs(ROOT / "build" / "release")
+    if name == "docs":
+        return docs_jobs()
     if name == "install":
         return pytest_jobs("install", ROOT / "build" / "release", cost=2, time_limit=900)
     return []
