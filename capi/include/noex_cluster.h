@@ -452,6 +452,7 @@ enum {
   NOEX_DOCUMENT_METRICS = 3  /* OpenMetrics 1.0; content type NOEX_METRICS_CONTENT_TYPE */
 };
 
+/* How a server of metrics names what NOEX_DOCUMENT_METRICS gives. */
 #define NOEX_METRICS_CONTENT_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 /* noex_cluster_document writes a text about the node, one of NOEX_DOCUMENT_*, in UTF-8: what its control socket

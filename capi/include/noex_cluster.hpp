@@ -180,7 +180,7 @@ class [[nodiscard]] Result {
   // The value. Throws ClusterError if there is none.
   T& value() & { return checked(), **this; }
   const T& value() const& { return checked(), **this; }
-  T&& value() && { return checked(), std::move(**this); }
+  T value() && { return checked(), std::move(**this); }  // lives on in `for (auto node : cluster.nodes().value())`
   // The value, or `other` if there is none.
   template <typename U>
   T value_or(U&& other) && {

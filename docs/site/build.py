@@ -1,8 +1,8 @@
 """Builds the site: build/docs, from the Markdown of the repository and from the sources of its interfaces.
 
-What Sphinx reads is first put together in build/docs-source, where it can be looked at: the pages of navigation.toml with
-their links led to each other, the references made of the headers, the package and the declarations, and a page for each
-source file that some page links to. Everything that Sphinx has to complain of is an error.
+What Sphinx reads is first put together in build/docs-source, where it can be looked at: the pages of navigation.toml
+with their links led to each other, the references made of the headers, the package and the declarations, and a page for
+each source file that some page links to. Everything that Sphinx has to complain of is an error.
 
 Run by `./dev docs` and by tests/docs, with the Python of .cache/docs-venv.
 """

@@ -1,8 +1,8 @@
 """The reference of the C interface: what capi/include/noex_cluster.h declares, with its comments, in Sphinx's C domain.
 
-The header is written in one strict style, which tests/tidy keeps: a comment stands right before what it is about, or behind
-it on its line. So it can be read without a compiler; that nothing is overlooked is checked against the description of the
-binary interface, capi/noex_cluster.abi, which a compiler and libabigail have made.
+The header is written in one strict style, which tests/tidy keeps: a comment stands right before what it is about, or
+behind it on its line. So it can be read without a compiler; that nothing is overlooked is checked against the
+description of the binary interface, capi/noex_cluster.abi, which a compiler and libabigail have made.
 """
 
 import re
@@ -193,7 +193,7 @@ class Prose:
                 return self.name(name, own) or f"``{name}``"
             return f"\\{match[0]}"
 
-        return re.sub(r"`([^`]+)`|\b([A-Za-z]\w*_\w*(?:\*|\.\w+)?(?:\(\))?)|[*|\\]|_(?!\w)", shown, text)
+        return re.sub(r"`([^`]+)`|\b([A-Za-z]\w*_\w*(?:\*|\.\w+)?(?:\(\))?)|[*|\\@]|_(?!\w)", shown, text)
 
     def name(self, text: str, own: str) -> str:
         bare = text.removesuffix("()")

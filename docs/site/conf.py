@@ -16,7 +16,7 @@ sys.path[:0] = [str(ROOT / "docs" / "site"), str(ROOT / "python" / "src")]
 
 project = "noex-cluster"
 author = "the noex-cluster contributors"
-copyright = author  # noqa: A001  # Sphinx's word
+copyright = author  # Sphinx's word
 version = ".".join(
     re.findall(
         r"^#define NOEX_VERSION_(?:MAJOR|MINOR|PATCH) (\d+)",
@@ -121,8 +121,8 @@ def c_object(
 
 
 def read_docstring(app: Sphinx, what: str, name: str, obj: object, options: Any, lines: list[str]) -> None:
-    """`Raises:`, `Returns:` and `Attributes:` as lists. Not in the text behind an attribute: there napoleon would take what
-    stands before the first colon for a type."""
+    """`Raises:`, `Returns:` and `Attributes:` as lists. Not in the text behind an attribute: there napoleon would take
+    what stands before the first colon for a type."""
     if what not in ("attribute", "data", "property"):
         lines[:] = GoogleDocstring(lines, Config(napoleon_use_ivar=True), app, what, name, obj, options).lines()
 

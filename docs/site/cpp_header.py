@@ -1,8 +1,8 @@
 """The reference of the C++ wrapper: what capi/include/noex_cluster.hpp declares, in Sphinx's C++ domain.
 
-The header says of itself that what holds of threads, times and limits is said in noex_cluster.h. So each function here names
-the functions of the C interface that it calls, which are read from its body; what has neither a comment nor such a call is
-undocumented.
+The header says of itself that what holds of threads, times and limits is said in noex_cluster.h. So each function here
+names the functions of the C interface that it calls, which are read from its body; what has neither a comment nor such
+a call is undocumented.
 """
 
 import re
@@ -188,7 +188,7 @@ def prose(text: str, c_names: dict[str, str]) -> str:
             return f":c:{c_names[name]}:`{name}`" if name in c_names else f"``{match[2]}``"
         return f"\\{match[0]}"
 
-    return re.sub(r"`([^`]+)`|\b([A-Za-z]\w*(?:_|::)\w*(?:\*|\.\w+)?(?:\(\))?)|[*|\\]|_(?!\w)", shown, text)
+    return re.sub(r"`([^`]+)`|\b([A-Za-z]\w*(?:_|::)\w*(?:\*|\.\w+)?(?:\(\))?)|[*|\\@]|_(?!\w)", shown, text)
 
 
 def entry(one: Declaration, c_names: dict[str, str]) -> str:

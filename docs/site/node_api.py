@@ -9,7 +9,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 Declaration = dict[str, Any]
 
-# The sections of the two pages: title and the declarations that stand there, in that order. A test sees to it that none is missing.
+# The sections of the two pages: title and the declarations that stand there, in order; a test finds what is missing.
 SECTIONS = {
     "node/index.d.cts": {
         "The node": ["Cluster", "ClusterNode"],
@@ -20,7 +20,7 @@ SECTIONS = {
             *("ClusterEvents", "NodeDownReason", "NodeUpHandler", "NodeDownHandler", "ClusterStatusHandler"),
             *("ClusterErrorHandler", "LogHandler", "LogRecord", "LogLevel"),
         ],
-        "Statistics": ["ClusterStats", "PeerStats"],
+        "Statistics": ["ClusterStats", "PeerStats", "METRICS_CONTENT_TYPE"],
         "Errors": [
             *("ClusterNotStartedError", "InvalidClusterConfigError", "InvalidNodeIdError", "ClusterBindError"),
             *("ClusterError", "ClusterErrorKind"),

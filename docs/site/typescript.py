@@ -15,8 +15,9 @@ from sphinx.directives import ObjectDescription
 from sphinx.util.nodes import make_id
 
 TOKEN = re.compile(r"'[^']*'|[A-Za-z_$][\w$]*|\s+|=>|[\s\S]")
-KEYWORDS = set("class extends false in interface is keyof null readonly true type typeof undefined void".split())
-BUILT_IN = set("any boolean never number string unknown".split())
+KEYWORDS = {"class", "extends", "false", "in", "interface", "is", "keyof", "null", "readonly", "true", "type", "typeof"}
+KEYWORDS |= {"undefined", "void"}
+BUILT_IN = {"any", "boolean", "never", "number", "string", "unknown"}
 
 
 class Declaration(ObjectDescription[str]):
