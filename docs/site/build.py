@@ -186,7 +186,9 @@ def main() -> int:
     site = Site()
     site.assemble()
     site.write(options.source)
-    sphinx = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "-q", "-b", "html", "-c", HERE]
+    # All of it each time: what is taken over from the last build may show the navigation of then.
+    sphinx = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--fresh-env", "--write-all", "-q"]
+    sphinx += ["-b", "html", "-c", HERE]
     done = subprocess.run([*sphinx, "-d", options.output.with_suffix(".doctrees"), options.source, options.output])
     return done.returncode
 

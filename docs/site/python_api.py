@@ -96,12 +96,19 @@ def entry(module: ModuleType, name: str, texts: dict[tuple[str, str], str]) -> s
     lines = [f".. autoclass:: {path}"]
     if name in OPTIONS:
         return f"{lines[0]}\n   :no-members:"
-    lines.append("   :members:")
     if name in INHERITING:
-        lines.append("   :inherited-members: object")
+        lines.append(f"   :members: {', '.join(in_order(value))}")
+    else:
+        lines.append("   :members:")
     if issubclass(value, Exception | enum.Enum | str):
         lines.append("   :show-inheritance:")
     return "\n".join(lines)
+
+
+def in_order(cls: type) -> list[str]:
+    """The public members as the sources have them, those of the class itself first."""
+    names = [name for base in cls.__mro__ if base is not object for name in vars(base)]
+    return [name for name in dict.fromkeys(names) if not name.startswith("_")]
 
 
 def undocumented() -> list[str]:

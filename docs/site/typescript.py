@@ -14,10 +14,16 @@ from sphinx.application import Sphinx
 from sphinx.directives import ObjectDescription
 from sphinx.util.nodes import make_id
 
-TOKEN = re.compile(r"'[^']*'|[A-Za-z_$][\w$]*|\s+|=>|[\s\S]")
+TOKEN = re.compile(r"'[^']*'|\[Symbol\.\w+\]|[A-Za-z_$][\w$]*|\s+|=>|[\s\S]")
 KEYWORDS = {"class", "extends", "false", "in", "interface", "is", "keyof", "null", "readonly", "true", "type", "typeof"}
 KEYWORDS |= {"undefined", "void"}
 BUILT_IN = {"any", "boolean", "never", "number", "string", "unknown"}
+
+
+def last(name: str) -> str:
+    """`start` of `ClusterNode.start`; `[Symbol.asyncDispose]` whole."""
+    match = re.search(r"(\[[^]]*\]|[^.\[\]]+)$", name)
+    return match[1] if match else name
 
 
 class Declaration(ObjectDescription[str]):
@@ -35,10 +41,10 @@ class Declaration(ObjectDescription[str]):
         types = set(self.options.get("types", "").split())
         if kind in ("class", "interface", "type"):
             signode += addnodes.desc_annotation("", "", addnodes.desc_sig_keyword("", kind), addnodes.desc_sig_space())
-        own = sig.rpartition(".")[2]
+        own = last(sig)
         named = False
         for token in TOKEN.findall(self.options["signature"]):
-            if not named and own in (token, f"[{token}]"):
+            if not named and token == own:
                 signode += addnodes.desc_name(token, token)
                 named = True
             else:
@@ -75,7 +81,8 @@ class Declaration(ObjectDescription[str]):
         self.indexnode["entries"].append(("single", f"{name} (Node)", node_id, "", None))
 
     def _object_hierarchy_parts(self, sig_node: addnodes.desc_signature) -> tuple[str, ...]:
-        return tuple(sig_node["fullname"].split("."))
+        name = sig_node["fullname"]
+        return tuple(part for part in (name.removesuffix(last(name)).strip("."), last(name)) if part)
 
     def _toc_entry_name(self, sig_node: addnodes.desc_signature) -> str:
         parts = sig_node.get("_toc_parts", ())
