@@ -8,7 +8,8 @@
  *   const mesh = await startMesh(3);
  *   t.after(() => mesh.stop()); // or: await using mesh = await startMesh(3)
  *   const [one, two, three] = mesh;
- *   ...
+ *   one.onNodeDown((nodeId, reason) => console.log(nodeId, reason));
+ *   await three.stop();
  *   await mesh.waitUntilDown(three);
  * });
  * ```

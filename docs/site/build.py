@@ -76,6 +76,11 @@ def listed_pages() -> list[dict[str, str]]:
     return found
 
 
+def coming_pages() -> set[str]:
+    """Pages that are being written: links may lead to them already."""
+    return {entry["file"] for section in NAVIGATION["section"] for entry in section["pages"] if entry.get("coming")}
+
+
 class Site:
     """The sources of the site: path -> text, and images to be copied."""
 
@@ -93,6 +98,8 @@ class Site:
         if (file / "README.md") in self.places:
             return self.places[file / "README.md"]
         name = str(file.relative_to(ROOT))
+        if not file.exists() and name in coming_pages():
+            return ""
         if not file.exists():
             raise SystemExit(f"a link leads to {name}, which is not there")
         if file.suffix in IMAGES:
