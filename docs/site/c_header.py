@@ -222,7 +222,7 @@ class Prose:
         text = re.sub(r"^NOEX_STATUS_MAP\(XX\) ", "", one.comment)
         if one.kind == "function":
             text = sentence(re.sub(rf"^{one.name} ", "", text))
-            text = re.sub(r"\s*(Thread|Threads|Errors|Thread, ownership, errors): ", r"\n\n:\1: ", text)
+            text = re.sub(r"\s*(Thread|Threads|Errors|Thread, ownership, errors):\s", r"\n\n:\1: ", text)
             body, *rest = text.split("\n\n:")
             parts = [self.blocks(body, one.name)]
             found = []

@@ -75,7 +75,7 @@ FOREIGN = {
         *("Any", "Awaitable", "Callable", "Coroutine", "Exception", "Generator", "Iterable", "Iterator", "Literal"),
         *("Mapping", "NamedTuple", "None", "OSError", "RuntimeError", "Self", "Sequence", "StrEnum", "TimeoutError"),
         *("TracebackType", "TypedDict", "Unpack", "ValueError", "TypeError", "object", "bool", "float", "int", "str"),
-        *("tuple", "type", "BaseException", "AsyncIterator"),
+        *("tuple", "type", "BaseException", "AsyncIterator", "AbstractAsyncContextManager"),
     },
 }
 # Private names in signatures, and what a reader may call them.
@@ -127,7 +127,22 @@ def read_docstring(app: Sphinx, what: str, name: str, obj: object, options: Any,
         lines[:] = GoogleDocstring(lines, Config(napoleon_use_ivar=True), app, what, name, obj, options).lines()
 
 
+def public_names(
+    app: Sphinx, what: str, name: str, obj: object, options: Any, signature: str | None, returns: str | None
+):
+    """Signatures name private classes where several public ones are meant, or none has a name."""
+    shown = {
+        r"~?(?:noex_cluster\._node\.)?NodeBase\[(?:~?typing\.)?Any\]": "~noex_cluster.ClusterNode",
+        r"~?(?:noex_cluster\.testing\.)?_Starting": "Awaitable[Mesh] | AbstractAsyncContextManager[Mesh]",
+    }
+    texts = [signature, returns]
+    for pattern, public in shown.items():
+        texts = [text and re.sub(pattern, public, text) for text in texts]
+    return tuple(texts)
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", read_docstring)
+    app.connect("autodoc-process-signature", public_names)
     app.connect("missing-reference", resolve)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
