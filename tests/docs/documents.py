@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("NOEX_BUILD_DIR", ROOT / "build" / "release"))
 COMMAND = BUILD / "bin" / "noex-cluster"
 DOCS_PYTHON = ROOT / ".cache" / "docs-venv" / "bin" / "python"
+BUILDER = ROOT / "docs" / "site" / "build.py"
 INCLUDE = ROOT / "capi" / "include"
 sys.path[:0] = [str(ROOT / "docs" / "site"), str(ROOT / "demo"), str(ROOT / "tests" / "mesh")]
 

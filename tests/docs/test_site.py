@@ -9,25 +9,13 @@ import zlib
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from documents import DOCS_PYTHON, PAGES, ROOT, environment, name_of, run
+from browser import look
+from documents import BUILDER, DOCS_PYTHON, PAGES, ROOT, environment, name_of, run
 from test_links import HOSTS
-
-BUILDER = ROOT / "docs" / "site" / "build.py"
-
-
-@pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All of it, from nothing. A warning of Sphinx is an error."""
-    assert DOCS_PYTHON.exists(), "there is no .cache/docs-venv: `./dev test docs` sets it up"
-    folder = tmp_path_factory.mktemp("site")
-    command = [DOCS_PYTHON, BUILDER, "--source", folder / "source", "--output", folder / "html"]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=110, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr == ""
-    return folder / "html"
 
 
 class Document(HTMLParser):
@@ -277,3 +265,36 @@ print(node_api.undocumented(files))
 def test_pages_are_named_as_they_are() -> None:
     """Each Markdown file of docs/ is a page, and so is each README of a package."""
     assert len({name_of(page) for page in PAGES}) == len(PAGES)
+
+
+# ------------------------------------------------------------------------------------------------------ in a browser
+
+
+@pytest.fixture(scope="module")
+def seen(site: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What browser.js has seen of the site, in a headless Chromium."""
+    return look(site, tmp_path_factory.mktemp("profile"))
+
+
+def test_no_page_is_wider_than_a_phone(seen: dict[str, Any]) -> None:
+    assert seen["tooWide"] == []
+
+
+def test_a_language_that_is_chosen_once_is_chosen_everywhere(seen: dict[str, Any]) -> None:
+    assert set(seen["tabs"]["before"]) == {"Python"}
+    assert len(seen["tabs"]["after"]) >= 3
+    assert set(seen["tabs"]["after"]) == {"Node"}
+    assert "Node" in seen["tabs"]["there"], "on the next page it is another"
+
+
+def test_the_search_finds_pages_and_functions(seen: dict[str, Any]) -> None:
+    assert {"Concepts", "Configuration"} <= set(seen["search"]["heartbeat"])
+    assert any("noex_cluster_stop" in text for text in seen["search"]["noex_cluster_stop"])
+
+
+def test_it_can_be_read_by_light_and_in_the_dark(seen: dict[str, Any]) -> None:
+    for theme, colors in seen["brightness"].items():
+        for page, text in (("page", "text"), ("code", "codeText")):
+            assert abs(colors[page] - colors[text]) > 100, f"{theme}: {colors}"
+    assert seen["brightness"]["light"]["page"] > 200
+    assert seen["brightness"]["dark"]["page"] < 60
