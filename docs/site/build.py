@@ -39,6 +39,10 @@ LEXERS = {
     ".json": "json",
 }
 LEXERS |= {
+    ".Dockerfile": "docker",
+    ".css": "css",
+    ".html": "html",
+    ".js": "js",
     ".toml": "toml",
     ".yaml": "yaml",
     ".yml": "yaml",
@@ -106,7 +110,7 @@ class Site:
             self.images[f"images/{file.name}"] = file
             return f"images/{file.name}"
         if file.is_dir():
-            raise SystemExit(f"a link leads to the folder {name}: name a file in it")
+            return self.folder(file, name)
         page = f"source/{name}.md"
         text = file.read_text()
         fence = "`" * (3 + max((len(run) for run in re.findall(r"`{3,}", text)), default=0))
@@ -114,6 +118,33 @@ class Site:
             f"---\norphan: true\n---\n\n# {file.name}\n\n`{name}` in the repository.\n\n"
             f"{fence}{LEXERS.get(file.suffix, 'none')}\n{text.rstrip()}\n{fence}\n"
         )
+        return page
+
+    def folder(self, folder: Path, name: str) -> str:
+        """A page that lists what lies there."""
+        page = f"source/{name}/index.md"
+        if page not in self.texts:
+            self.texts[page] = ""
+            lines = []
+            for file in sorted(
+                file for file in folder.rglob("*") if file.is_file() and "node_modules" not in file.parts
+            ):
+                path = posixpath.relpath(self.target_of(file.resolve()), f"source/{name}")
+                lines.append(f"- [{file.relative_to(folder)}]({path})")
+            self.texts[page] = "\n".join(
+                [
+                    "---",
+                    "orphan: true",
+                    "---",
+                    "",
+                    f"# {folder.name}",
+                    "",
+                    f"`{name}/` in the repository.",
+                    "",
+                    *lines,
+                    "",
+                ]
+            )
         return page
 
     def assemble(self) -> None:

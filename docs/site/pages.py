@@ -21,6 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 MARK = re.compile(r"^<!-- (?P<kind>text|not run: (?P<reason>.+)|run by: (?P<test>.+)) -->$")
 LANGUAGES = {"Python": "python", "Node": "node", "C": "c", "C++": "cpp", "Command line": "shell"}
+LANGUAGES |= {"CMake": "cmake", "pkg-config": "pkg-config"}
 LINK = re.compile(r"(?P<before>!?\[(?:[^][]|\[[^]]*\])*\]\()(?P<target>[^()\s]+)(?P<after>(?:\s+\"[^\"]*\")?\))")
 
 

@@ -13,12 +13,26 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from documents import DOCS_PYTHON, PAGES, ROOT, RUN_ELSEWHERE, all_blocks, compiler, libraries, name_of, run, write_page
+from documents import (
+    BUILD,
+    DOCS_PYTHON,
+    PAGES,
+    ROOT,
+    RUN_ELSEWHERE,
+    all_blocks,
+    compiler,
+    libraries,
+    name_of,
+    run,
+    write_page,
+)
 from pages import MARK, Block
 from shell import check_shell
 
 TEXT = {"text", "diff", "promql", "http"}  # no code, or none of ours
 CHECKED = {"python", "js", "ts", "c", "cpp", "cmake", "json", "yaml", "toml", "ini", "sh", "bash", "dockerfile"}
+# Pages whose shell is run, too, in a folder with the page's programs.
+SHELL_RUN = {"docs/securing.md", "docs/c-and-cpp.md"}
 PLAYED = {"docs/getting-started.md": "test_getting_started.py"}  # pages that a test here plays from top to bottom
 
 BLOCKS = list(all_blocks())
@@ -85,9 +99,11 @@ def runnable(page: Path, block: Block) -> bool:
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if any(runnable(p, b) for p, b in BLOCKS if p == page)], ids=name_of
 )
-def test_the_programs_of_the_page_run(page: Path, tmp_path: Path) -> None:
+def test_the_programs_of_the_page_run(page: Path, tmp_path: Path, installed: Path) -> None:
     """Each ends by itself, with exit code 0; the other blocks of the page that have a name lie beside it."""
     write_page(page, tmp_path)
+    for block in (b for p, b in BLOCKS if p == page and b.language == "sh" and name_of(p) in SHELL_RUN):
+        run("sh", "-e", "-c", re.sub(r"/opt/noex_cluster-[\d.]+", str(installed), block.text), cwd=tmp_path)
     for number, (_, block) in enumerate((p, b) for p, b in BLOCKS if p == page and runnable(p, b)):
         name = block.name or f"block{number}.{ {'python': 'py', 'js': 'mjs', 'c': 'c', 'cpp': 'cc'}[block.language] }"
         (tmp_path / name).write_text(block.text)
@@ -114,6 +130,14 @@ def test_the_programs_of_the_page_run(page: Path, tmp_path: Path) -> None:
             program = tmp_path / f"program{number}"
             run(*compiler(block.language), tmp_path / name, "-o", program, *libraries(), cwd=tmp_path)
             run(program, cwd=tmp_path, **{"CLUSTER_PORT": free_port()})
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library as the archive has it."""
+    prefix = tmp_path_factory.mktemp("opt") / "noex_cluster"
+    run("cmake", "--install", BUILD, "--prefix", prefix, cwd=ROOT)
+    return prefix
 
 
 def free_port() -> str:
