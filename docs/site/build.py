@@ -22,6 +22,7 @@ ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(ROOT / "python" / "src")]
 
 import c_header  # noqa: E402  # the path above
+import command  # noqa: E402
 import cpp_header  # noqa: E402
 import node_api  # noqa: E402
 import pages  # noqa: E402
@@ -197,6 +198,7 @@ def references() -> dict[str, str]:
     return {
         "reference/c.rst": c_header.render(introduction, sections),
         "reference/cpp.rst": cpp_header.render(*cpp_header.parse(cpp_header.HEADER.read_text()), roles),
+        "reference/command.rst": command.render(command.read()),
         **node_api.render(node_api.read_declarations()),
         **python_api.render(),
     }
@@ -207,6 +209,7 @@ def undocumented() -> list[str]:
     return [
         *c_header.undocumented(c_header.parse(c_header.HEADER.read_text())[1]),
         *cpp_header.undocumented(cpp_header.parse(cpp_header.HEADER.read_text())[1]),
+        *command.undocumented(command.read()),
         *node_api.undocumented(node_api.read_declarations()),
         *python_api.undocumented(),
     ]

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from browser import look
-from documents import BUILDER, DOCS_PYTHON, PAGES, ROOT, environment, name_of, run
+from documents import BUILDER, COMMAND, DOCS_PYTHON, PAGES, ROOT, environment, name_of, run
 from test_links import HOSTS
 
 
@@ -87,7 +87,7 @@ def test_the_site_has_every_page(site: Path) -> None:
     wanted = {"index.html", "search.html", "genindex.html", "python.html", "node.html", "examples/index.html"}
     wanted |= {"security.html", "changelog.html"}
     wanted |= {f"{page.stem}.html" for page in PAGES if page.parent == ROOT / "docs"}
-    wanted |= {f"reference/{name}.html" for name in ("c", "cpp", "node", "node-testing")}
+    wanted |= {f"reference/{name}.html" for name in ("c", "cpp", "command", "node", "node-testing")}
     wanted |= {f"reference/{name}.html" for name in ("python", "python-sync", "python-testing")}
     assert wanted <= names, wanted - names
 
@@ -228,6 +228,17 @@ def test_the_reference_has_all_of_node(site: Path) -> None:
     assert len(exported) > 8
     assert set(exported) | set(testing) <= there
     assert {f"ClusterNode.{name}" for name in methods} <= there
+
+
+def test_the_reference_has_all_of_the_command(site: Path) -> None:
+    """Every option that a verb takes, as its help names them, found in another way."""
+    main = run(COMMAND, "--help", cwd=ROOT)
+    verbs = re.findall(r"^  (\w+)  ", main.partition("Subcommands:")[2], re.MULTILINE)
+    assert "run" in verbs
+    there = inventory(site)["std:cmdoption"]
+    for verb in verbs:
+        options = re.findall(r"(?:^  |,)(--[a-z][\w-]*)", run(COMMAND, verb, "--help", cwd=ROOT), re.MULTILINE)
+        assert {f"noex-cluster-{verb}.{option}" for option in options if option != "--help"} <= there, verb
 
 
 def test_nothing_is_undocumented() -> None:
