@@ -9,6 +9,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -111,6 +112,12 @@ void test_results() {
     assert(std::string(thrown.what()) == "too late" && thrown.error().status == noex::Status::Timeout);
   }
   assert(noex::Result<void>().has_value() && !noex::Result<void>(error));
+  // The value of a temporary is one of its own: a loop over what a function returned holds it.
+  const auto three = [] { return noex::Result<std::vector<int>>(std::vector<int>{1, 2, 3}); };
+  static_assert(!std::is_reference_v<decltype(three().value())>);
+  int sum = 0;
+  for (const int number : three().value()) sum += number;
+  assert(sum == 6);
 }
 
 void test_node_ids() {
