@@ -15,7 +15,7 @@ from pages import anchors, links, slug
 
 NAVIGATION = tomllib.loads((ROOT / "docs" / "site" / "navigation.toml").read_text())
 COMING = {page["file"] for section in NAVIGATION["section"] for page in section["pages"] if page.get("coming")}
-HOSTS = {"127.0.0.1"}  # every page outside that is linked is named here
+HOSTS = {"127.0.0.1", "openmetrics.io"}  # every page outside that is linked is named here
 
 
 def markdown_files() -> list[Path]:
