@@ -124,10 +124,23 @@ export declare const CLUSTER_DEFAULTS: {
 
 // ------------------------------------------------------------------------------------------------------------------------- nodes
 
-/** State of another node: being dialled for the first time, alive, or down (and being dialled again). */
+/**
+ * State of another node, as this node sees it:
+ *
+ * - `connecting`: being dialled for the first time;
+ * - `connected`: its heartbeats come;
+ * - `disconnected`: down; dialled again, unless it said goodbye.
+ */
 export type NodeStatus = 'connecting' | 'connected' | 'disconnected';
 
-/** State of the local node. */
+/**
+ * State of the local node:
+ *
+ * - `starting`: it listens and dials its seeds;
+ * - `running`: it is a member;
+ * - `stopping`: it says goodbye; queries still answer;
+ * - `stopped`: not started, or stopped: it may be started (again).
+ */
 export type ClusterStatus = 'starting' | 'running' | 'stopping' | 'stopped';
 
 /**
@@ -190,7 +203,14 @@ export type ClusterErrorHandler = (error: ClusterError) => void;
 /** Handler of log records. */
 export type LogHandler = (record: LogRecord) => void;
 
-/** How much a log record matters. */
+/**
+ * How much a log record matters:
+ *
+ * - `debug`: single connections and dials;
+ * - `info`: what happens to the membership;
+ * - `warning`: what somebody should look at: a setting, a peer;
+ * - `error`: what does not work.
+ */
 export type LogLevel = 'debug' | 'info' | 'warning' | 'error';
 
 /** One line for the log. */
@@ -486,7 +506,16 @@ export declare class InvalidNodeIdError extends Error {
   readonly reason: string;
 }
 
-/** What a {@link ClusterError} is about. */
+/**
+ * What a {@link ClusterError} is about:
+ *
+ * - `protocol`: a peer sent what the protocol forbids;
+ * - `authentication`: a missing or wrong signature, or a peer that hangs up on us: a wrong secret?
+ * - `duplicate_id`: two processes claim one node id;
+ * - `cluster_mismatch`: a peer of another `clusterName`;
+ * - `overload`: a limit was reached;
+ * - `internal`: a fault of this library.
+ */
 export type ClusterErrorKind = 'protocol' | 'authentication' | 'duplicate_id' | 'cluster_mismatch' | 'overload' | 'internal';
 
 /** An `error` event: something is wrong with a peer or a connection. The node goes on. */

@@ -104,7 +104,7 @@ def render(helps: list[Help]) -> str:
         for each in one.positionals:
             parts.append(f"``{each.name.split(' ')[-1]}``\n   {prose(each.text)}.")
         parts += [described(each) for each in one.options if not each.name.startswith("-h,")]
-        parts.append(footer(one))
+        parts.append(footer(one, but=main.footer))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -132,12 +132,22 @@ def prose(text: str) -> str:
     return LITERAL.sub(r"``\1``", escaped)
 
 
-def footer(one: Help) -> str:
-    """Its paragraphs; an example is a block of code."""
+def squeezed(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def footer(one: Help, but: str = "") -> str:
+    """Its paragraphs, but for those of the whole command; an example is a block of code, exit codes are a list."""
     parts = []
+    known = {squeezed(paragraph) for paragraph in re.split(r"\n\s*\n", but)}
     for paragraph in re.split(r"\n\s*\n", one.footer):
-        text = re.sub(r"\s*\n\s*", " ", paragraph).strip()
-        if not text:
+        text = squeezed(paragraph)
+        if not text or text in known:
+            continue
+        if codes := re.match(r"Exit codes: (.*)$", text):
+            entries = re.split(r"; (?=\d )", codes[1].rstrip("."))
+            parts.append("Exit codes:")
+            parts.append("\n".join(f"- ``{entry[0]}``: {prose(entry[2:])}" for entry in entries))
             continue
         match = re.match(r"(Example|Examples): (.*)$", text)
         if match:

@@ -64,6 +64,14 @@ def undocumented(files: list[dict[str, Any]]) -> list[str]:
                 continue
             if name not in listed:
                 missing.append(f"{file['file']}:{one['line']}: {name} stands in no section of node_api.py")
+            values = (
+                re.findall(r"'([^']+)'", one["signature"]) if one["kind"] == "type" and "|" in one["signature"] else []
+            )
+            missing += [
+                f"{file['file']}:{one['line']}: {name} does not say what {value} is"
+                for value in values
+                if f"`{value}`" not in one["text"]
+            ]
             for path, part in [(name, one), *((f"{name}.{member['name']}", member) for member in one["members"])]:
                 if not part["text"]:
                     missing.append(f"{file['file']}:{part['line']}: {path} has no comment")

@@ -262,6 +262,7 @@ wrapper = cpp_header.HEADER.read_text().replace("  // Needs an error.\\n", "", 1
 print(cpp_header.undocumented(cpp_header.parse(wrapper)[1]))
 files = node_api.read_declarations()
 files[0]["declarations"]["ClusterStats"]["members"][0]["text"] = ""
+files[0]["declarations"]["NodeStatus"]["text"] = "State of a node."
 print(node_api.undocumented(files))
 """
     )
@@ -271,6 +272,7 @@ print(node_api.undocumented(files))
     assert "NOEX_DOWN_GRACEFUL_SHUTDOWN has no comment" in c
     assert "Result::error has no comment" in cpp
     assert "ClusterStats.framesReceived has no comment" in node
+    assert "NodeStatus does not say what connected is" in node
 
 
 def test_pages_are_named_as_they_are() -> None:
