@@ -226,7 +226,7 @@ def close(out: list[str]) -> None:
     while out and not out[-1].strip():
         out.pop()
         blank += 1
-    out += ["```", *([""] * max(blank, 1))]
+    out += ["```", *([""] * (blank - 1))]
 
 
 def replaced(line: str, link: Callable[[re.Match[str]], str]) -> str:

@@ -88,6 +88,9 @@ def check_dev(words: list[str]) -> None:
 def check_ours(words: list[str]) -> None:
     options = [word.split("=")[0] for word in words[1:] if word.startswith("--")]
     verb = next((word for word in words[1:] if not word.startswith("-")), None)
-    text = help_of(verb) if verb else help_of()
+    text = help_of()
+    if verb:
+        assert re.search(rf"^  {re.escape(verb)}  ", text, re.MULTILINE), f"noex-cluster has no verb {verb}"
+        text = help_of(verb)
     for option in options:
         assert re.search(rf"{option}\b", text), f"noex-cluster {verb or ''} has no {option}"
