@@ -136,9 +136,12 @@ class Container:
     def pid(self) -> int:
         """The container's first process, as it is called outside."""
         pid = self.process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        assert len(children) == 1, self.output
-        return int(children[0])
+        children = Path(f"/proc/{pid}/task/{pid}/children")
+        return int(until(children.read_text, lambda: self.output))
+
+    def wait_set_up(self) -> None:
+        """Until its root is made: what is executed in it finds all that it has."""
+        until(lambda: os.readlink(f"/proc/{self.pid}/root") == str(self.root), lambda: self.output)
 
     @property
     def output(self) -> str:
@@ -189,7 +192,7 @@ class Container:
 
     def end(self) -> None:
         if self.process.poll() is None:
-            with contextlib.suppress(AssertionError, ProcessLookupError):
+            with contextlib.suppress(OSError):
                 os.kill(self.pid, signal.SIGKILL)  # the first process, and with it all others there
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(5)

@@ -156,12 +156,17 @@ class Project:
             alive = [container for container in containers if container.process.poll() is None]
             self.names.answers[name] = [container.host.address for container in alive]
 
-    def is_healthy(self, name: str, container: Container) -> bool:
-        flags = image_of(name).health_flags
+    def check(self, name: str, container: Container) -> tuple[bool, str]:
+        """The health check of the image, once, and what it said."""
+        limit = seconds(image_of(name).health_flags["timeout"])
         try:
-            return container.execute(image_of(name).health[1:], seconds(flags["timeout"])).returncode == 0
+            done = container.execute(image_of(name).health, limit)
         except subprocess.TimeoutExpired:
-            return False
+            return False, f"not within {limit} s"
+        return done.returncode == 0, done.stdout + done.stderr
+
+    def wait_healthy(self, name: str, container: Container) -> None:
+        until(lambda: self.check(name, container)[0], lambda: f"{self.check(name, container)}\n{container.output}", 20)
 
     def everyone(self) -> list[Container]:
         return [container for containers in self.containers.values() for container in containers]
@@ -203,7 +208,7 @@ def test_the_containers_are_a_mesh(project: Project) -> None:
     assert seen() == {node: "connected" for container, node in ids.items() if container is not server}
     for name, containers in project.containers.items():
         for container in containers:
-            until(lambda: project.is_healthy(name, container), lambda: container.output)  # noqa: B023  # at once
+            project.wait_healthy(name, container)
 
     # Nobody is root, may become it, or writes anywhere but where it is said.
     for container in project.everyone():
@@ -253,8 +258,8 @@ def test_a_health_check_fails_where_nothing_runs(project: Project) -> None:
             container = project.start(name)
         finally:
             image.command, image.entrypoint = image_command, entrypoint
-        until(lambda: container.execute(["true"]).returncode == 0, lambda: container.output)  # noqa: B023
-        assert not project.is_healthy(name, container)
+        container.wait_set_up()
+        assert not project.check(name, container)[0]
 
 
 def test_hosts_are_told_apart() -> None:

@@ -92,9 +92,6 @@ async def main() -> None:
     http = ThreadingHTTPServer(("", int(os.environ.get("HTTP_PORT") or 8080)), Handler)
     threading.Thread(target=http.serve_forever, daemon=True).start()
 
-    Cluster.on_node_up(lambda node: logger.info("up %s", node.id))
-    Cluster.on_node_down(lambda node_id, reason: logger.info("down %s (%s)", node_id, reason))
-    Cluster.on_error(lambda error: logger.warning("%s", error))
     try:
         await Cluster.start(get_config())
     except (ClusterError, OSError, ValueError) as error:  # a wrong option, no secret, a port that is taken
@@ -110,5 +107,6 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")  # the time is the log collector's
+    # With what the package logs: who comes up, who is down and on what evidence. The time is the log collector's.
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     asyncio.run(main())
