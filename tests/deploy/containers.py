@@ -1,9 +1,10 @@
 """Containers without a container runtime: what a Dockerfile, a compose file or a manifest says a process gets, and the
-process with just that. Each has a root of its own that may be read-only, a network namespace, the first process of a
-namespace of processes (so signals have no default action), a host name, a resolver, a user without any privilege, and an
-environment with nothing else in it.
+process with just that. Each is the first process of its namespace (so signals have no default action), and has a root
+of its own that may be read-only, a network, a host name, a resolver, a user without any privilege, and an environment
+with nothing else in it.
 
-What an image would bring lies on the machine already: /usr, an interpreter, and the packages as the tree has built them.
+What an image would bring lies on the machine already: /usr, an interpreter, and the packages as the tree has built
+them.
 """
 
 import contextlib

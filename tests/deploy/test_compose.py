@@ -1,5 +1,5 @@
-"""examples/deploy/docker: the files are well-formed and say what they should, and the very containers that they describe
-form a mesh, stay one when one is replaced, and leave politely.
+"""examples/deploy/docker: the files are well-formed and say what they should, and the very containers that they
+describe form a mesh, stay one when one is replaced, and leave politely.
 """
 
 import json

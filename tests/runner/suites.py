@@ -321,6 +321,7 @@ def everything(fuzz_seconds: int) -> list[list[Job]]:
             *guides_jobs(),
             *web_jobs(release),
             *docs_jobs(),
+            *deploy_jobs(),
             *bench_jobs(release),
             Job("format", "sources", [ROOT / "dev", "format", "--check"]),
         ]
@@ -368,6 +369,9 @@ def web_jobs(build: Path) -> list[Job]:
 def docs_jobs() -> list[Job]:
     """The site of the documentation, and every block of code in it."""
     return pytest_jobs("docs", ROOT / "build" / "release", cost=2)
+def deploy_jobs() -> list[Job]:
+    """What examples/deploy describes, as processes in namespaces, and what the guides say of messages."""
+    return pytest_jobs("deploy", ROOT / "build" / "release")
 
 
 def bench_jobs(build: Path) -> list[Job]:
@@ -392,6 +396,8 @@ def extra(name: str, fuzz_seconds: int) -> list[Job]:
         return web_jobs(ROOT / "build" / "release")
     if name == "docs":
         return docs_jobs()
+    if name == "deploy":
+        return deploy_jobs()
     if name == "install":
         return pytest_jobs("install", ROOT / "build" / "release", cost=2, time_limit=900)
     return []

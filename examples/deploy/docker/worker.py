@@ -3,8 +3,8 @@
     NODE_NAME=worker1 CLUSTER_SECRET_FILE=secret.txt CLUSTER_SEEDS=seed@seed:4369 python worker.py
     curl http://localhost:8080/health
 
-    NODE_NAME            default: worker- and the host's name, which in a container is the container's or the pod's. (The
-                         process id, that other programs take, is 1 in every container.)
+    NODE_NAME            default: worker- and the host's name, which in a container is the container's or the pod's.
+                         (The process id, that other programs take, is 1 in every container.)
     CLUSTER_SECRET_FILE  file with the secret of the cluster; it does not start without one
     CLUSTER_SEEDS        nodes to join, with commas between: name@host:port, or host:port with a DNS name
     CLUSTER_NAME         nodes of another name are refused; default: none
