@@ -66,7 +66,7 @@ class Stage:
         player.wait("status running")
         return player
 
-    def python(self, program: str, **env: str) -> "Player":
+    def python(self, program: str, **env: Any) -> "Player":
         return self.run(sys.executable, "-c", program, **env)
 
     @property
@@ -159,7 +159,7 @@ def names(stage: Stage) -> None:
 def no_secret(stage: Stage) -> None:
     empty = stage.folder / "empty"
     empty.write_text("\n")
-    stage.node("--name", "a", **{SECRET: ""})
+    stage.node("--name", "a", NOEX_CLUSTER_SECRET="")
     stage.node("--name", "a", "--secret-file", "/run/secrets/nothing")
     stage.node("--name", "a", "--secret-file", empty)
     stage.python(starting("cluster_secret=''"))
@@ -251,7 +251,7 @@ def v6_only(stage: Stage) -> None:
 def pair(stage: Stage, options: Sequence[Any], more: Sequence[Any], **secrets: str) -> tuple[Player, Player]:
     """Two nodes; the second has the first as its seed."""
     first, second = free_ports(2)
-    has = [{SECRET: secrets[key]} if key in secrets else {} for key in ("one", "other")]
+    has: list[dict[str, Any]] = [{SECRET: secrets[key]} if key in secrets else {} for key in ("one", "other")]
     return (
         stage.started("--name", "a", *LOCAL, "--port", first, *options, **has[0]),
         stage.started("--name", "b", *LOCAL, "--port", second, *seed(first), *more, **has[1]),

@@ -29,9 +29,14 @@ def image_of(service: str) -> Image:
     return IMAGES[Path(SERVICES[service]["build"]["dockerfile"]).name.split(".")[0]]
 
 
+def check_schema(file: Path) -> subprocess.CompletedProcess[str]:
+    """Against the schema of the specification of compose, as that package brings it."""
+    command = [str(TOOLS / "check-jsonschema"), "--builtin-schema", "vendor.compose-spec", str(file)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
 def test_the_compose_file_is_valid() -> None:
-    schema = [TOOLS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec"]
-    done = subprocess.run([*schema, HERE / "compose.yaml"], capture_output=True, text=True, check=False)
+    done = check_schema(HERE / "compose.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -42,8 +47,7 @@ def test_the_schema_refuses_what_is_wrong(wrong: str, tmp_path: Path) -> None:
     text = (HERE / "compose.yaml").read_text()
     broken = re.sub(r"^  seed:\n", f"  seed:\n    {name}: {value}\n", text, count=1, flags=re.MULTILINE)
     (tmp_path / "compose.yaml").write_text(broken)
-    schema = [TOOLS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec"]
-    done = subprocess.run([*schema, tmp_path / "compose.yaml"], capture_output=True, text=True, check=False)
+    done = check_schema(tmp_path / "compose.yaml")
     assert done.returncode == 1, done.stdout + done.stderr
 
 
@@ -121,6 +125,7 @@ class Project:
     def __init__(self, network: Network, names: NameServer, place: Path) -> None:
         self.network, self.names, self.place = network, names, place
         self.containers: dict[str, list[Container]] = {name: [] for name in SERVICES}
+        self.started: list[Container] = []
         self.secret = place / "cluster_secret"
         self.secret.write_text("the secret of the containers\n")
 
@@ -146,9 +151,14 @@ class Project:
             names=f"nameserver {self.names.address}\noptions timeout:1 attempts:2 ndots:0\n",
         )
         container = Container(host, recipe, self.place)
+        self.started.append(container)
         self.containers[name].append(container)
         self.publish()
         return container
+
+    def close(self) -> None:
+        for container in self.started:
+            container.end()
 
     def publish(self) -> None:
         """The name of a service has the addresses of its containers."""
@@ -178,7 +188,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
         network = stack.enter_context(Network(0))
         names = stack.enter_context(NameServer(network.add_host()))
         project = Project(network, names, tmp_path)
-        stack.callback(lambda: [container.end() for container in project.everyone()])
+        stack.callback(project.close)
         yield project
 
 

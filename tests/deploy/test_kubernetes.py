@@ -181,11 +181,8 @@ def test_there_is_time_to_leave(name: str) -> None:
 def test_the_policies_let_through_what_is_needed_and_nothing_else() -> None:
     seed, worker = ((NAMESPACE, pod_of(workload)["metadata"]["labels"]) for workload in workloads().values())
     names = ("kube-system", {"k8s-app": "kube-dns"})
-    prometheus, stranger, client = (
-        ("monitoring", {"app": "prometheus"}),
-        ("default", {}),
-        (NAMESPACE, {"app": "client"}),
-    )
+    prometheus, client = ("monitoring", {"app": "prometheus"}), (NAMESPACE, {"app": "client"})
+    stranger = ("default", {"app": "client"})
     for one in (seed, worker):
         for other in (seed, worker):
             assert allowed(one, other, "TCP", 4369)
@@ -255,6 +252,10 @@ class Pods:
         self.publish()
         return pod
 
+    def close(self) -> None:
+        for pod in self.specs:
+            pod.end()
+
     def publish(self) -> None:
         """The records of the headless service, which does not ask who is ready."""
         service = of_kind("Service")["noex-cluster-headless"]["spec"]
@@ -302,7 +303,7 @@ def pods(tmp_path: Path) -> Iterator[Pods]:
         network = stack.enter_context(Network(1))
         names = stack.enter_context(NameServer(network.add_host()))
         pods = Pods(network, names, tmp_path)
-        stack.callback(lambda: [pod.end() for pod in pods.specs])
+        stack.callback(pods.close)
         yield pods
 
 
