@@ -1,5 +1,5 @@
-"""A container whose port is published by its machine, as docs/deploying.md says: the machine's address is advertised, and
-nodes elsewhere reach it there, those that only heard of it, too.
+"""A container whose port is published by its machine, as docs/deploying.md says: the machine's address is advertised,
+and nodes elsewhere reach it there, those that only heard of it, too.
 """
 
 import os

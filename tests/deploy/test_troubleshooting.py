@@ -73,7 +73,8 @@ def played(
         finally:
             stage.close()
 
-    wanted = [item.callspec.params["section"] for item in request.session.items if hasattr(item, "callspec")]
+    tests = [item for item in request.session.items if getattr(item, "module", None) is request.module]
+    wanted = [item.callspec.params["section"] for item in tests if hasattr(item, "callspec")]
     wanted = [section for section in QUOTED if section in wanted and not (NETWORK_MISSING and section in NEED_NETWORK)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         yield {section: pool.submit(play, section, tmp_path_factory.mktemp("scene")) for section in wanted}
