@@ -3,6 +3,7 @@ describe form a mesh, stay one when one is replaced, and leave politely.
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -13,16 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from containers import ROOT, Container, Recipe, http_get, until
+from containers import BUILD, ROOT, Container, Recipe, http_get, until
 from docker import Image, read_compose, read_image, seconds, tmpfs
 from name_server import NameServer
 from network import Network, why_not
+from scenes import free_ports
 
 HERE = ROOT / "examples" / "deploy" / "docker"
 COMPOSE = read_compose(HERE / "compose.yaml")
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 IMAGES = {path.name.split(".")[0]: read_image(path) for path in HERE.glob("*.Dockerfile")}
 TOOLS = Path(sys.executable).parent
+WITHOUT_SECRET = {"PATH": os.environ["PATH"], "HTTP_PORT": str(free_ports(1)[0])}
 
 
 def image_of(service: str) -> Image:
@@ -86,6 +89,40 @@ def test_an_image_is_made_of_what_there_is(name: str) -> None:
         pattern = re.escape(source).replace(r"\*", "[^/]*").replace(r"\$\{VERSION\}", re.escape(version))
         found = [path for path in made if re.fullmatch(pattern, path)]
         assert len(found) == 1 if source.startswith("dist/") else (ROOT / source).is_file(), f"{source}: {found}"
+
+
+def test_the_archive_has_a_command_that_a_slim_image_can_start(tmp_path: Path) -> None:
+    """What `./dev package` puts into the archive; debian:bookworm-slim has no other libraries than these."""
+    place = tmp_path / "package" / "noex_cluster-0.0.0"
+    install = ["cmake", "--install", BUILD, "--prefix", place, "--strip"]
+    subprocess.run(install, check=True, capture_output=True)
+    [copied] = re.findall(r"^COPY --from=package (\S+)", (HERE / "command.Dockerfile").read_text(), re.MULTILINE)
+    [command] = tmp_path.glob(copied.removeprefix("/"))
+    assert subprocess.run([command, "--version"], capture_output=True, text=True, check=True).stdout
+    needed = subprocess.run(["readelf", "--dynamic", command], capture_output=True, text=True, check=True).stdout
+    libraries = set(re.findall(r"\(NEEDED\).*\[(.*)\]", needed))
+    assert libraries <= {"libstdc++.so.6", "libgcc_s.so.1", "libm.so.6", "libc.so.6", "ld-linux-x86-64.so.2"}
+
+
+def test_the_npm_package_is_installed_as_the_image_does(tmp_path: Path) -> None:
+    """The very command of the Dockerfile, with its paths moved to here."""
+    image, dist, folder = IMAGES["server"], tmp_path / "dist", tmp_path / "srv"
+    dist.mkdir()
+    folder.mkdir()
+    pack = ["npm", "pack", "--silent", "--pack-destination", dist, ROOT / "node"]
+    subprocess.run(pack, check=True, capture_output=True, cwd=tmp_path)
+    [command] = [command.replace("/tmp/dist", str(dist)) for command in image.runs if "npm install" in command]
+    subprocess.run(["sh", "-c", command], check=True, capture_output=True, cwd=folder)
+    assert not dist.exists()
+    (folder / "server.mjs").write_text((HERE / "server.mjs").read_text())
+    done = subprocess.run(image.command, cwd=folder, capture_output=True, text=True, check=False, env=WITHOUT_SECRET)
+    assert (done.returncode, done.stderr) == (1, "cannot start: CLUSTER_SECRET_FILE is not set\n")
+
+
+def test_without_a_secret_a_worker_does_not_start() -> None:
+    command = [sys.executable, HERE / "worker.py"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=WITHOUT_SECRET)
+    assert (done.returncode, done.stderr) == (1, "cannot start: CLUSTER_SECRET_FILE is not set\n")
 
 
 def test_the_version_is_the_tree_s() -> None:

@@ -324,6 +324,11 @@ def test_the_pods_are_a_mesh(pods: Pods) -> None:
             assert other == node_id or pod.line("up", other)
         assert "down" not in pod.output
 
+    # As `kubectl exec noex-cluster-0 -- noex-cluster members`.
+    members = seeds[0].execute(["noex-cluster", "members"])
+    assert members.returncode == 0, members.stdout + members.stderr
+    assert all(node_id in members.stdout for node_id in ids.values())
+
     # A rolling update, of one pod: it leaves, and comes back at another address. It is the same node to all, by its id;
     # the first worker's pod is replaced by one of another name, as a Deployment does, and is another node.
     marks = {pod: pod.mark() for pod in ids}
