@@ -1,6 +1,5 @@
 """docs/troubleshooting.md: every message that it quotes is brought about, and is what the processes really say."""
 
-import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ PLACEHOLDERS = {
     "path": r"[^\s']+",
     "python": r"[^)]+",
 }
+COMING = {"operating.md", "metrics.md", "http.md"}
 AT_ONCE = 6
 DEADLINE_S = 40.0
 
@@ -109,15 +109,31 @@ def test_the_verbs_and_options_that_are_named_exist() -> None:
             assert re.search(rf"(?<![\w-]){option}(?![\w-])", done.stdout), f"{verb} {option}"
 
 
+def test_the_table_leads_to_each_message() -> None:
+    rows = re.findall(r"^\| (.*?) \| .* \| \[.*\]\(#(.*)\) \|$", DOCUMENT.split("## The table")[1], re.MULTILINE)
+    assert len(rows) >= 28
+    for symptom, anchor in rows:
+        section = next((title for title in QUOTED if slug(title) == anchor), None)
+        for beginning in re.findall(r"`([^`]*)`", symptom):
+            assert section, f"{symptom} leads to a section that quotes nothing"
+            assert any(beginning in message for message in QUOTED[section]), f"{beginning} is not in {section}"
+    unlisted = {slug(title) for title in QUOTED} - {anchor for _, anchor in rows}
+    assert unlisted <= {"a-name-is-unknown-or-nobody-answers-for-names", "nothing-comes-back"}, unlisted
+
+
+def slug(heading: str) -> str:
+    """The anchor of a heading."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
 def test_links_lead_somewhere() -> None:
     for name in ("troubleshooting.md", "deploying.md"):
         text = (ROOT / "docs" / name).read_text()
         for place, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]+))?\)", text):
             target = ROOT / "docs" / (place or name)
-            if os.path.basename(place) == "operating.md" and not target.exists():
+            if place in COMING and not target.exists():
                 continue
             assert target.exists(), f"{name}: {place}"
             if anchor:
                 headings = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
-                slugs = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
-                assert anchor in slugs, f"{name}: {place}#{anchor}"
+                assert anchor in {slug(heading) for heading in headings}, f"{name}: {place}#{anchor}"
