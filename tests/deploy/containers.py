@@ -192,13 +192,18 @@ class Container:
         self.process.wait(DEADLINE_S)
 
     def end(self) -> None:
-        if self.process.poll() is None:
+        """Whatever state it is in. The first process of a container takes all others there along."""
+        while self.process.poll() is None:
+            children: list[str] = []
             with contextlib.suppress(OSError):
-                os.kill(self.pid, signal.SIGKILL)  # the first process, and with it all others there
+                children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+            for child in children:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(child), signal.SIGKILL)
+            if not children:
+                self.process.kill()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(5)
-        self.process.kill()
-        self.process.wait(DEADLINE_S)
+                self.process.wait(0.1)
 
 
 def http_get(host: Host, address: str, port: int, path: str, timeout_s: float = 3) -> tuple[int, str]:

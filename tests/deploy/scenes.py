@@ -383,6 +383,7 @@ def forked(stage: Stage) -> None:
 def no_answer(stage: Stage) -> None:
     """A debugger holds the node's own thread, and no other."""
     ask = "print('ready')\ninput()\ntry:\n    Cluster.get_stats()\nexcept Exception as error:\n    print(error)\n"
+    ask += "input()\n"  # it must not end while a thread of it is held
     player = stage.python(starting() + ask)
     player.wait("ready")
     pid = player.process.pid
@@ -393,9 +394,11 @@ def no_answer(stage: Stage) -> None:
     ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
     assert ptrace(PTRACE_ATTACH, thread, None, None) == 0, os.strerror(ctypes.get_errno())
     os.waitpid(thread, WALL)
-    player.tell("now")
-    player.wait("I/O thread")
-    assert ptrace(PTRACE_DETACH, thread, None, None) == 0, os.strerror(ctypes.get_errno())
+    try:
+        player.tell("now")
+        player.wait("I/O thread")
+    finally:
+        ptrace(PTRACE_DETACH, thread, None, None)
 
 
 @scene("No node to ask")
