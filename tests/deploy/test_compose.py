@@ -258,6 +258,12 @@ def test_the_containers_are_a_mesh(project: Project) -> None:
         for container in containers:
             project.wait_healthy(name, container)
 
+    for container in (*workers, server):
+        status, metrics = http_get(project.network.hosts[0], container.host.address, 8080, "/metrics")
+        assert status == 200
+        assert 'noex_cluster_members{state="connected"} 4\n' in metrics
+        assert metrics.endswith("# EOF\n")
+
     # Nobody is root, may become it, or writes anywhere but where it is said.
     for container in project.everyone():
         assert container.execute(["id", "-u"]).stdout == "65532\n"
