@@ -15,6 +15,9 @@ namespace {
 // The other page, cleared; no cursor; lines end where the terminal does.
 constexpr std::string_view kEnter = "\033[?1049h\033[2J\033[?25l\033[?7l";
 constexpr std::string_view kLeave = "\033[?7h\033[?25h\033[0m\033[?1049l";
+// A picture is shown when it is whole, by terminals that know these two.
+constexpr std::string_view kBegin = "\033[?2026h\033[H\033[0m";
+constexpr std::string_view kEnd = "\033[?2026l";
 constexpr int kCrashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 
 // For the handler of a crash, which has nothing else: plain data, set before it can run.
@@ -90,12 +93,12 @@ ScreenSize Screen::size() const {
 }
 
 bool Screen::show(const std::vector<std::string>& lines) const {
-  std::string text = "\033[H\033[0m";
+  std::string text(kBegin);
   for (size_t i = 0; i < lines.size(); ++i) {
     text += "\033[K" + lines[i] + "\033[0m";  // cleared first: at the right edge it would take the last letter
     if (i + 1 < lines.size()) text += "\r\n";
   }
-  return write_all(text);
+  return write_all(text.append(kEnd));
 }
 
 }  // namespace noex_cli

@@ -90,7 +90,8 @@ class Watcher {
   bool keys_open_ = false;
   bool dirty_ = true;
   std::optional<int> done_;
-  std::optional<Clock::time_point> asked_at_;  // no answer yet
+  std::optional<Clock::time_point> asked_at_;  // not all answers yet
+  int answers_due_ = 0;
   Clock::time_point next_ask_ = Clock::now();
   Clock::time_point last_ask_ = Clock::time_point::min();
   Clock::time_point next_draw_ = Clock::now();
@@ -146,6 +147,7 @@ void Watcher::ask() {
   if (!questions_.send("status") || !questions_.send("members")) {
     return disconnect("the node is gone; waiting for it to come back");
   }
+  answers_due_ = 2;
   last_ask_ = Clock::now();
   asked_at_ = last_ask_;
   next_ask_ = last_ask_ + kAskEvery;
@@ -159,13 +161,13 @@ void Watcher::take_answers() {
 
 void Watcher::take_answer(const std::string& line) {
   std::string problem;
+  if (answers_due_ > 0 && --answers_due_ == 0) asked_at_.reset();
   const DocumentKind kind = kind_of(line);
   if (kind == DocumentKind::Status) {
     problem = read_status(line, state_.status);
   } else if (kind == DocumentKind::Members) {
     problem = read_members(line, state_.members);
-    if (problem.empty()) {  // the second of the two
-      asked_at_.reset();
+    if (problem.empty()) {
       state_.known = true;
       state_.answered_at = now_ms();
       set_trouble("");

@@ -5,7 +5,6 @@ import json
 import os
 import pty
 import select
-import shutil
 import signal
 import socket
 import subprocess
@@ -206,7 +205,8 @@ class FakeNode:
 
     def tell(self, **event: Any) -> None:
         for listener in self.listeners:
-            listener.sendall(json.dumps(event).encode() + b"\n")
+            with contextlib.suppress(OSError):  # who listened may be gone
+                listener.sendall(json.dumps(event).encode() + b"\n")
 
     def close(self) -> None:
         # A blocked accept() ends with the socket's shutdown only.

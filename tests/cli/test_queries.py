@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import COMMAND, LOCAL, MEMBERS, RUNTIME, STATUS, environment, member, node_id, once, wait_until
+from support import COMMAND, LOCAL, MEMBERS, RUNTIME, environment, member, node_id, once
 
 
 def test_a_running_node_answers(start: Any, tmp_path: Path) -> None:
@@ -47,7 +47,9 @@ def test_a_running_node_answers(start: Any, tmp_path: Path) -> None:
     metrics = once("metrics", "second")
     assert metrics.stdout.endswith("# EOF\n")
     assert 'noex_cluster_members{state="connected"} 1' in metrics.stdout
-    assert metrics.stdout in json.loads(once("metrics", "second", "--json").stdout)["metrics"] or metrics.returncode == 0
+    assert (
+        metrics.stdout in json.loads(once("metrics", "second", "--json").stdout)["metrics"] or metrics.returncode == 0
+    )
 
     several = once("status")
     assert several.returncode == 2
@@ -138,7 +140,9 @@ def test_the_table_says_it_all(fake: Any) -> None:
     assert "\033" not in status.stdout
     for part in ("2h 1m 5s", "blue", "down after 15s", "3 known: 2 connected, 0 connecting, 1 disconnected"):
         assert part in status.stdout
-    assert re.search(r"seeds +app2@10.0.0.2:4369  connected\n +app3@10.0.0.3:4369  waiting: connection refused\n", status.stdout)
+    assert re.search(
+        r"seeds +app2@10.0.0.2:4369  connected\n +app3@10.0.0.3:4369  waiting: connection refused\n", status.stdout
+    )
     lines = once("members").stdout.splitlines()
     assert len(lines) == 4
     columns = [match.start() for match in re.finditer(r"\S+( \S+)*", lines[0])]
@@ -213,7 +217,11 @@ def test_who_does_not_answer_is_waited_for_no_longer_than_said(fake: Any) -> Non
         for client in waiting:
             client.close()
         process = subprocess.Popen(
-            [COMMAND, "status", str(path)], stderr=subprocess.PIPE, text=True, env=environment(), stdin=subprocess.DEVNULL
+            [COMMAND, "status", str(path)],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
         )
         rude.settimeout(0.05)
         while process.poll() is None:
@@ -267,7 +275,13 @@ def test_closed_output_is_noticed(fake: Any) -> None:
     fake()
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [COMMAND, "members"], env=environment(), stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=30
+            [COMMAND, "members"],
+            env=environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=30,
         )
     assert done.returncode == 1
     assert "standard output" in done.stderr

@@ -134,7 +134,7 @@ def test_what_is_installed(prefix: Path) -> None:
     licences = prefix / "share" / "licenses" / "noex_cluster"
     assert (licences / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
     text = (licences / "THIRD_PARTY_LICENSES").read_text()
-    for part in ("libuv", "simdjson", "libsodium", "CLI11", "cpp-httplib"):
+    for part in ("libuv", "simdjson", "libsodium", "CLI11", "cpp-httplib", "nlohmann-json"):
         assert re.search(rf"^{part} \d+\.\d+", text, re.MULTILINE), part
     assert len(text) > 5000
 
