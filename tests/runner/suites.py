@@ -366,9 +366,13 @@ def web_jobs(build: Path) -> list[Job]:
         env={"NOEX_BUILD_DIR": str(build)},
     )
     return [page, *(job for job in pytest_jobs("web", build) if job.name != "test_http")]
+
+
 def docs_jobs() -> list[Job]:
     """The site of the documentation, and every block of code in it."""
     return pytest_jobs("docs", ROOT / "build" / "release", cost=2)
+
+
 def deploy_jobs() -> list[Job]:
     """What examples/deploy describes, as processes in namespaces, and what the guides say of messages."""
     return pytest_jobs("deploy", ROOT / "build" / "release")
