@@ -70,20 +70,13 @@ def listed_pages() -> list[dict[str, str]]:
     for section in NAVIGATION["section"]:
         for entry in section["pages"]:
             if "file" in entry and not (ROOT / entry["file"]).exists():
-                if not entry.get("coming"):
-                    raise SystemExit(f"navigation.toml: there is no {entry['file']}")
-                continue
+                raise SystemExit(f"navigation.toml: there is no {entry['file']}")
             found.append({**entry, "section": section["title"], "page": entry.get("page") or page_of(entry["file"])})
     listed = {entry.get("file") for entry in found} | {"docs/index.md"}
     lost = [str(file.relative_to(ROOT)) for file in sorted((ROOT / "docs").glob("*.md"))]
     if lost := [file for file in lost if file not in listed]:
         raise SystemExit(f"navigation.toml: in no section: {', '.join(lost)}")
     return found
-
-
-def coming_pages() -> set[str]:
-    """Pages that are being written: links may lead to them already."""
-    return {entry["file"] for section in NAVIGATION["section"] for entry in section["pages"] if entry.get("coming")}
 
 
 class Site:
@@ -103,8 +96,6 @@ class Site:
         if (file / "README.md") in self.places:
             return self.places[file / "README.md"]
         name = str(file.relative_to(ROOT))
-        if not file.exists() and name in coming_pages():
-            return ""
         if not file.exists():
             raise SystemExit(f"a link leads to {name}, which is not there")
         if file.suffix in IMAGES:

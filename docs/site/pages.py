@@ -160,15 +160,13 @@ def links(text: str) -> list[tuple[int, str]]:
 
 def for_site(text: str, place: Path, page: str, target_of: Callable[[Path], str]) -> str:
     """A page as Sphinx and MyST read it. `place` is the file, `page` the path of the page on the site; `target_of` says
-    where a file of the repository is to be found there, or "" if nowhere yet: the link is then its words."""
+    where a file of the repository is to be found there."""
 
     def link(match: re.Match[str]) -> str:
         target, _, anchor = match["target"].partition("#")
         if "://" in target or target.startswith("mailto:") or not target:
             return match[0]
         there = target_of((place.parent / target).resolve())
-        if not there:
-            return match["before"].lstrip("!")[1:-2]
         relative = posixpath.relpath(there, posixpath.dirname(page) or ".")
         return f"{match['before']}{relative}{'#' + anchor if anchor else ''}{match['after']}"
 
