@@ -81,7 +81,8 @@ class Checker {
   void take(noex_cluster* cluster, const noex_event& event);
   [[nodiscard]] bool is_seed(std::string_view address) const;
   [[nodiscard]] bool is_connected_to_seed(noex_cluster* cluster);
-  void take_error(const noex_error& error);
+  void take_error(noex_cluster* cluster, const noex_error& error);
+  [[nodiscard]] std::string advice_on_secrets(noex_cluster* cluster) const;
   void let_in(noex_cluster* cluster);
   [[nodiscard]] Step clock_step(noex_cluster* cluster) const;
   void add(Step step);
@@ -248,7 +249,7 @@ void Checker::take(noex_cluster* cluster, const noex_event& event) {
   } else if (event.kind == NOEX_EVENT_NODE_UP && is_connected_to_seed(cluster)) {
     let_in(cluster);
   } else if (event.kind == NOEX_EVENT_ERROR && is_seed(event.error->address)) {
-    take_error(*event.error);
+    take_error(cluster, *event.error);
   } else if (event.kind == NOEX_EVENT_COMPLETION && event.error != nullptr && event.error->status != NOEX_EABORTED) {
     fail(kFailure, {"join", StepResult::Failed, ms_since(joined_at_), event.error->message, ""});
   }
@@ -274,15 +275,30 @@ bool Checker::is_connected_to_seed(noex_cluster* cluster) {
   return false;
 }
 
-void Checker::take_error(const noex_error& error) {
+// Which of the two has no secret, the library's counters tell.
+std::string Checker::advice_on_secrets(noex_cluster* cluster) const {
+  if (!secret_) {
+    return "no secret was given, and the seed asks for one: --secret-file, --secret-env or " +
+           std::string(kSecretVariable);
+  }
+  noex_stats_snapshot* taken = nullptr;
+  if (noex_cluster_stats(cluster, &taken) == NOEX_OK) {
+    const Stats stats(taken);
+    for (size_t i = 0; i < noex_stats_rejected_kind_count(); ++i) {
+      const bool unsigned_frames = std::string_view(noex_stats_rejected_kind_name(i)) == "missing_signature";
+      if (unsigned_frames && noex_stats_rejected_at(taken, i) > 0) {
+        return "the seed has no secret, this check was given one: whichever is right, both ends need the same";
+      }
+    }
+  }
+  return "both ends need the same secret, to the last byte; of a file, only the end of its last line is left out";
+}
+
+void Checker::take_error(noex_cluster* cluster, const noex_error& error) {
   const double ms = ms_since(joined_at_);
   switch (error.kind) {
     case NOEX_ERROR_AUTHENTICATION:
-      return fail(kRefused, {"secret", StepResult::Failed, ms, error.message,
-                             secret_ ? "both ends need the same secret, to the last byte; of a file, only the end of "
-                                       "its last line is left out"
-                                     : "no secret was given, and the seed asks for one: --secret-file, --secret-env or "
-                                       "NOEX_CLUSTER_SECRET"});
+      return fail(kRefused, {"secret", StepResult::Failed, ms, error.message, advice_on_secrets(cluster)});
     case NOEX_ERROR_CLUSTER_MISMATCH:
       add_secret_and_version(true);
       return fail(kRefused, {"cluster name", StepResult::Failed, ms, error.message,

@@ -8,12 +8,16 @@ import select
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "demo"))
+from ports import free_ports  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = Path(os.environ.get("NOEX_BUILD_DIR", ROOT / "build" / "release")) / "bin" / "noex-cluster"

@@ -1,9 +1,11 @@
 """`noex-cluster check`: each step that can fail is named, with its exit code; and who is let in leaves no trace."""
 
 import json
+import re
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -11,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import COMMAND, DEADLINE, LOCAL, environment, node_id, once
+from support import COMMAND, DEADLINE, LOCAL, ROOT, environment, free_ports, node_id, once
 
 STEPS = ["resolve", "connect", "secret", "version", "cluster name", "clock"]
 
@@ -110,7 +112,7 @@ def test_the_secret(start: Any) -> None:
     assert "no secret was given" in report["steps"][2]["advice"]
     code, report = check(node_id(open_to_all), NOEX_CLUSTER_SECRET="s")
     assert (code, report["failed_step"]) == (4, "secret")
-    assert "has the peer none" in report["steps"][2]["detail"]
+    assert "the seed has no secret" in report["steps"][2]["advice"]
     assert report["answered_as"] is None
     assert "up" not in {event.split()[0] for event in closed.out.read_text().splitlines()}
     text = once("check", node_id(closed))
@@ -125,6 +127,59 @@ def test_the_cluster_name(start: Any) -> None:
         code, report = check(node_id(blue), *name, NOEX_CLUSTER_SECRET="s")
         assert (code, report["failed_step"]) == (4, "cluster name")
         assert [step["result"] for step in report["steps"][:4]] == ["ok"] * 4
+
+
+REFERENCE = ROOT / "tests" / "mesh" / "reference_node.py"
+SHIFTED = """
+import runpy, sys, time
+real = time.time
+time.time = lambda: real() + {}
+sys.path.insert(0, {!r})
+runpy.run_path({!r}, run_name="__main__")
+"""
+
+
+@pytest.fixture
+def reference() -> Iterator[Any]:
+    """A node of the reference implementation's kind, whose clock may be wrong."""
+    running: list[subprocess.Popen[str]] = []
+
+    def begin(clock_offset: float = 0) -> str:
+        (port,) = free_ports(1)
+        program = SHIFTED.format(clock_offset, str(REFERENCE.parent), str(REFERENCE))
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, "--name", "theirs", "--port", str(port), "--interval", "200"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        running.append(process)
+        assert process.stdout
+        assert "listening" in process.stdout.readline()
+        return f"theirs@127.0.0.1:{port}"
+
+    yield begin
+    for process in running:
+        process.communicate(timeout=DEADLINE)  # the end of its input is a stop
+
+
+def test_a_node_of_another_implementation(reference: Any) -> None:
+    seed = reference()
+    code, report = check(seed)
+    assert (code, report["answered_as"]) == (0, seed)
+    assert {step["result"] for step in report["steps"]} == {"ok"}
+    code, report = check(seed, "--cluster-name", "blue")
+    assert (code, report["failed_step"]) == (4, "cluster name")
+
+
+@pytest.mark.parametrize(("offset", "words"), [(3600, "ahead of ours"), (-3600, "behind ours")])
+def test_a_clock_that_is_off_is_a_warning(reference: Any, offset: float, words: str) -> None:
+    code, report = check(reference(offset))
+    assert code == 0, "nodes join all the same"
+    clock = report["steps"][5]
+    assert clock["result"] == "warning"
+    assert re.search(rf"the seed's is (1h 0m|59m \d+s) {words}", clock["detail"])
+    assert "NTP" in clock["advice"]
 
 
 def test_nobody_there(listener: Any) -> None:

@@ -1,6 +1,7 @@
 """`noex-cluster run` under a service manager: what it tells one, and the unit that is installed."""
 
 import contextlib
+import ctypes
 import itertools
 import os
 import re
@@ -107,6 +108,40 @@ def test_the_watchdog_is_fed_as_long_as_the_node_lives(start: Any) -> None:
     manager.socket.settimeout(0.5)
     with pytest.raises(TimeoutError):
         manager.wait("WATCHDOG=1")
+    manager.close()
+
+
+PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
+
+
+@contextlib.contextmanager
+def halted(thread: int) -> Iterator[None]:
+    """One thread of a child process stands still, the others go on."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
+    if libc.ptrace(PTRACE_SEIZE, thread, None, None) != 0:
+        pytest.skip(f"no thread can be halted here: {os.strerror(ctypes.get_errno())}")
+    assert libc.ptrace(PTRACE_INTERRUPT, thread, None, None) == 0
+    os.waitpid(thread, 0x40000000)  # __WALL: a thread
+    yield
+    assert libc.ptrace(PTRACE_DETACH, thread, None, None) == 0
+
+
+def test_the_watchdog_starves_when_the_io_thread_alone_hangs(start: Any) -> None:
+    manager = Manager(str(RUNTIME / "notify-hung"))
+    node = start("--name", "node", *LOCAL, NOTIFY_SOCKET=manager.address, WATCHDOG_USEC="200000")
+    manager.wait("WATCHDOG=1")
+    tasks = Path(f"/proc/{node.process.pid}/task").iterdir()
+    (thread,) = [int(task.name) for task in tasks if (task / "comm").read_text() == "noex-io\n"]
+    with halted(thread):
+        time.sleep(0.05)  # what was on its way
+        manager.drain()
+        manager.socket.settimeout(1)
+        with pytest.raises(TimeoutError):
+            manager.wait("WATCHDOG=1")
+    manager.socket.settimeout(DEADLINE)
+    manager.wait("WATCHDOG=1")
+    assert node.stop() == 0
     manager.close()
 
 
