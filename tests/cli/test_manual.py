@@ -111,6 +111,7 @@ def test_the_page_is_clean() -> None:
         ("NOEX_FORGET_AFTER_MS", "0", "forget_after_ms"),
         ("NOEX_LOG_LEVEL", "loud", "loud"),
         ("NOEX_HOOK_TIMEOUT", "-1", "--hook-timeout"),
+        ("NOEX_HTTP", "nowhere", "nowhere"),
         ("NOEX_CONTROL_SOCKET", "x" * 200, "control_socket"),
         ("NOEX_NO_CONTROL_SOCKET", "perhaps", "perhaps"),
         ("NOEX_JSON", "perhaps", "perhaps"),

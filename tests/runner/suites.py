@@ -1,11 +1,13 @@
 """The suites: which jobs each is made of. A suite is there as soon as its folder is; an empty one is a failure."""
 
+import atexit
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from runner.jobs import ROOT, Job
@@ -412,5 +414,8 @@ def environment() -> None:
     # A shell's background job ignores Ctrl-C, and so would all that it starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.setdefault("NOEX_ADVERTISE_HOST", "127.0.0.1")
+    if "NOEX_RUNTIME_DIR" not in os.environ:  # the control sockets of tests are not among this machine's
+        os.environ["NOEX_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="noex-run-")
+        atexit.register(shutil.rmtree, os.environ["NOEX_RUNTIME_DIR"], ignore_errors=True)
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     os.environ["PYTHONUNBUFFERED"] = "1"
