@@ -119,8 +119,11 @@ class Mesh {
     const line = ([from, to]) => `M${at(from).x.toFixed(1)} ${at(from).y.toFixed(1)}L${at(to).x.toFixed(1)} ${at(to).y.toFixed(1)}`;
     const { mutual, oneSided, unconfirmed } = this.edges;
     this.lines.mutual.setAttribute('d', mutual.map(line).join(''));
-    this.lines.mutual.setAttribute('opacity', Math.max(0.16, Math.min(0.75, 60 / mutual.length)).toFixed(2));
     this.lines.unconfirmed.setAttribute('d', unconfirmed.map(line).join(''));
+    // Many lines are fainter each, so that those that are amiss stand out.
+    const opacity = (lines, most) => Math.max(0.16, Math.min(most, 60 / lines.length)).toFixed(2);
+    this.lines.mutual.setAttribute('opacity', opacity(mutual, 0.75));
+    this.lines.unconfirmed.setAttribute('opacity', opacity([...mutual, ...unconfirmed], 1));
     this.lines['one-sided'].setAttribute('d', oneSided.map(line).join(''));
     const ofChosen = ([from, to]) => from === this.chosen || to === this.chosen;
     this.lines.chosen.style.strokeWidth = this.members.length > 40 ? 1.1 : 2;
@@ -160,7 +163,7 @@ class Mesh {
 
     const shown = layout.labelled || isLocal || isChosen || status !== 'connected';
     const name = this.names.get(id);
-    const gap = size + (isLocal ? 10 : 7);
+    const gap = size + (isLocal || isChosen ? 10 : 7);
     const left = Math.cos(angle) < -0.01;
     text.textContent = shown ? shorten(name, layout.radial ? (layout.narrow ? 8 : 14) : layout.narrow ? 9 : 18) : '';
     if (layout.radial) {
