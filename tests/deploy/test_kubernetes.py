@@ -16,7 +16,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 from containers import COMMAND, ROOT, Container, Recipe, http_get, until
-from docker import read_image
+from images import read_image
 from manifests import (
     HERE,
     NAMESPACE,

@@ -9,7 +9,7 @@ ARG VERSION=0.1.0
 ADD dist/noex_cluster-${VERSION}-linux-x86_64.tar.gz /package/
 
 FROM debian:bookworm-slim
-COPY --from=package /package/noex_cluster-*/bin/noex-cluster /usr/local/bin/noex-cluster
+COPY --from=package /package/noex_cluster-*/bin/noex-cluster /usr/local/bin/
 # Where the node's control socket lies: `noex-cluster status` in the container finds it there.
 RUN install --directory --mode=0700 --owner=65532 --group=65532 /run/noex-cluster
 ENV NOEX_CONTROL_SOCKET=/run/noex-cluster/control.sock

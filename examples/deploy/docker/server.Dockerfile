@@ -5,8 +5,8 @@
 # Any Node from 18 on: the package brings one binary for all. Debian, and not Alpine: it needs glibc.
 FROM node:22-bookworm-slim
 WORKDIR /srv
-COPY dist/noex-cluster-*.tgz /tmp/dist/
-RUN npm install --offline --omit=dev --no-audit --no-fund /tmp/dist/noex-cluster-*.tgz && rm -r /tmp/dist
+RUN --mount=type=bind,source=dist,target=/dist \
+  npm install --offline --omit=dev --no-audit --no-fund /dist/noex-cluster-*.tgz
 COPY examples/deploy/docker/server.mjs ./
 ENV NODE_ENV=production
 # A number, so that Kubernetes can see that it is not root.

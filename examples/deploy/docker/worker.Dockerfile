@@ -4,8 +4,8 @@
 #
 # The version of Python is the one that the wheel was built for (cp311); Debian, and not Alpine: it needs glibc.
 FROM python:3.11-slim-bookworm
-COPY dist/noex_cluster-*.whl /tmp/dist/
-RUN pip install --no-cache-dir --no-index /tmp/dist/noex_cluster-*.whl && rm -r /tmp/dist
+RUN --mount=type=bind,source=dist,target=/dist \
+  pip install --no-cache-dir --no-index /dist/noex_cluster-*.whl
 WORKDIR /srv
 COPY examples/deploy/docker/worker.py ./
 # Lines of the log leave at once. Nothing is written: the root may be read-only.

@@ -1,5 +1,6 @@
 """Dockerfiles and compose files, read as docker reads them, as far as ours go. What is not understood is a failure."""
 
+import re
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,6 +60,11 @@ def read_image(path: Path) -> Image:
                 image.copied += [] if any(flag.startswith("--from") for flag in one.flags) else words[:-1]
             case "RUN":
                 image.runs.append(" ".join(words))
+                for flag in one.flags:  # a folder of the context that is there for the command alone
+                    mount = dict(part.split("=", 1) for part in flag.removeprefix("--mount=").split(","))
+                    assert mount["type"] == "bind", flag
+                    files = re.findall(rf"(?<=\s){re.escape(mount['target'])}/(\S+)", image.runs[-1])
+                    image.copied += [f"{mount['source']}/{file}" for file in files]
             case "ARG":
                 pass
             case _:
