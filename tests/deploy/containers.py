@@ -25,7 +25,8 @@ from typing import TypeVar
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "net"))
 
-from network import Host  # noqa: E402  # the path above
+import network  # noqa: E402  # the path above
+from network import Host  # noqa: E402
 
 BUILD = Path(os.environ.get("NOEX_BUILD_DIR", ROOT / "build" / "release"))
 COMMAND = BUILD / "bin" / "noex-cluster"
@@ -41,6 +42,18 @@ def until(condition: Callable[[], Result], what: Callable[[], str], deadline_s: 
         assert time.monotonic() < end, f"not within {deadline_s} s: {what()}"
         time.sleep(0.02)
     return result
+
+
+def why_not() -> str:
+    """Why there can be no such containers here; "" if there can."""
+    if reason := network.why_not():
+        return reason
+    if not network.have("setpriv"):
+        return "there is no setpriv here (Debian: util-linux)"
+    spaces = ["--mount", "--uts", "--ipc", "--pid", "--fork"]
+    script = "mount -t tmpfs none /mnt && mkdir /mnt/proc && mount -t proc proc /mnt/proc && hostname container"
+    done = subprocess.run(["unshare", *spaces, "sh", "-c", script], capture_output=True, text=True, check=False)
+    return f"this machine makes no containers: {done.stderr.strip()}" if done.returncode else ""
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from containers import BUILD, COMMAND, ROOT, Container, Recipe, http_get, until
+from containers import BUILD, COMMAND, ROOT, Container, Recipe, http_get, until, why_not
 from images import Image, read_compose, read_image, seconds, tmpfs
 from name_server import NameServer
-from network import Network, why_not
+from network import Network
 from scenes import free_ports
 
 HERE = ROOT / "examples" / "deploy" / "docker"
@@ -25,6 +25,7 @@ COMPOSE = read_compose(HERE / "compose.yaml")
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 IMAGES = {path.name.split(".")[0]: read_image(path) for path in HERE.glob("*.Dockerfile")}
 TOOLS = Path(sys.executable).parent
+needs_containers = pytest.mark.skipif(bool(reason := why_not()), reason=reason)
 WITHOUT_SECRET = {"PATH": os.environ["PATH"], "HTTP_PORT": str(free_ports(1)[0])}
 
 
@@ -230,7 +231,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
         yield project
 
 
-@pytest.mark.skipif(bool(reason := why_not()), reason=reason)
+@needs_containers
 def test_the_containers_are_a_mesh(project: Project) -> None:
     replicas = [name for name in SERVICES for _ in range(SERVICES[name].get("deploy", {}).get("replicas", 1))]
     for name in reversed(replicas):  # the seed last: there is no order
@@ -301,7 +302,7 @@ def test_the_containers_are_a_mesh(project: Project) -> None:
     assert max(took) < 3
 
 
-@pytest.mark.skipif(bool(reason := why_not()), reason=reason)
+@needs_containers
 def test_a_health_check_fails_where_nothing_runs(project: Project) -> None:
     """The one above can fail."""
     for name in SERVICES:
@@ -310,7 +311,7 @@ def test_a_health_check_fails_where_nothing_runs(project: Project) -> None:
         assert not project.check(name, container)[0]
 
 
-@pytest.mark.skipif(bool(reason := why_not()), reason=reason)
+@needs_containers
 def test_a_shell_as_the_first_process_keeps_the_signal(project: Project) -> None:
     """Why the commands are lists: what the guide says of `CMD python worker.py`."""
     seed, worker = project.start("seed"), project.start("worker", ["/bin/sh", "-c", "python worker.py"])

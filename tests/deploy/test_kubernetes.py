@@ -15,7 +15,7 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
-from containers import COMMAND, ROOT, Container, Recipe, http_get, until
+from containers import COMMAND, ROOT, Container, Recipe, http_get, until, why_not
 from images import read_image
 from manifests import (
     HERE,
@@ -34,7 +34,7 @@ from manifests import (
     workloads,
 )
 from name_server import NameServer
-from network import Network, why_not
+from network import Network
 
 DOCKER = ROOT / "examples" / "deploy" / "docker"
 IMAGES = {
