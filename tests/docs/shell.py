@@ -12,9 +12,9 @@ from documents import COMMAND, ROOT
 # What a reader has, or is told to install. A new name is a decision: it is a dependency of the documentation.
 PROGRAMS = {
     "apt-get", "bash", "c++", "cat", "cc", "cd", "chmod", "cmake", "cp", "curl", "docker", "docker-compose", "echo",
-    "exec", "export", "gunicorn", "install", "journalctl", "jq", "kill", "kubectl", "ls", "man", "mkdir", "mv", "prometheus",
-    "mypy", "node", "npm", "npx", "openssl", "pip", "pkg-config", "promtool", "python", "python3", "rm", "sh",
-    "sleep", "source", "sudo", "systemctl", "systemd-run", "tar", "test", "tmux", "touch", "true", "uvicorn",
+    "exec", "export", "gunicorn", "install", "journalctl", "jq", "kill", "kubectl", "ls", "man", "mkdir", "mv",
+    "mypy", "node", "npm", "npx", "openssl", "pip", "pkg-config", "prometheus", "promtool", "python", "python3", "rm",
+    "sh", "sleep", "source", "sudo", "systemctl", "systemd-run", "tar", "test", "tmux", "touch", "true", "uvicorn",
 }  # fmt: skip
 PROGRAMS |= {"./dev", "noex-cluster", ".venv/bin/python", "build/release/bin/noex-cluster"}
 KEYWORDS = {"if", "then", "else", "elif", "fi", "for", "in", "do", "done", "while", "until", "case", "esac"}

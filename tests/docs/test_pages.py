@@ -9,7 +9,7 @@ PLACE = ROOT / "docs" / "page.md"
 
 
 def made(text: str) -> str:
-    return for_site(text, PLACE, "page.md", lambda file: "" if file.name == "later.md" else f"there/{file.name}")
+    return for_site(text, PLACE, "page.md", lambda file: f"there/{file.name}")
 
 
 def test_blocks_have_their_language_name_and_mark() -> None:
@@ -63,7 +63,6 @@ def test_links_lead_to_pages_and_anchors_stay() -> None:
         "[a](there/b.md#c), ![d](there/e.svg), [f](https://g/h), [i](#j)"
     )
     assert made("[`code`](b.md) and `[no](link.md)`") == "[`code`](there/b.md) and `[no](link.md)`"
-    assert made("See [what comes](later.md).") == "See what comes."
 
 
 def test_what_is_indented_becomes_a_block_and_lines_keep_their_numbers() -> None:

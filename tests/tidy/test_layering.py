@@ -1,4 +1,6 @@
-"""Includes go one way: bindings -> capi -> cluster -> {session, transport, membership, wire}, session -> {wire, crypto}."""
+"""Includes go one way: bindings -> capi -> cluster -> {session, transport, membership, wire}, session -> {wire,
+crypto}.
+"""
 
 import re
 from pathlib import Path
