@@ -48,6 +48,7 @@ class Spawn {
   // 0 or the error.
   int run(const std::string& command, const std::vector<const std::string*>& variables, pid_t& process) const {
     std::vector<char*> environment;
+    environment.reserve(variables.size() + 1);
     for (const std::string* variable : variables) environment.push_back(const_cast<char*>(variable->c_str()));
     environment.push_back(nullptr);
     std::string shell = "sh";

@@ -24,8 +24,8 @@ Failure ask(const ControlOptions& options, std::string_view word, std::string& a
   const auto timeout = std::chrono::milliseconds(static_cast<int64_t>(options.timeout_seconds * 1000));
   std::string path;
   ControlClient client;
-  if (const Failure failure = find_control_socket(options, path)) return failure;
-  if (const Failure failure = client.connect(path, timeout)) return failure;
+  if (Failure failure = find_control_socket(options, path)) return failure;
+  if (Failure failure = client.connect(path, timeout)) return failure;
   return client.ask(word, timeout, answer);
 }
 

@@ -58,7 +58,7 @@ Screen::Screen() {
   g_has_modes = tcgetattr(STDIN_FILENO, &g_before) == 0 ? 1 : 0;
   struct sigaction action {};
   action.sa_handler = noex_cli_crashed;
-  action.sa_flags = SA_RESETHAND | SA_NODEFER;
+  action.sa_flags = static_cast<int>(SA_RESETHAND | SA_NODEFER);
   sigemptyset(&action.sa_mask);
   for (const int number : kCrashes) sigaction(number, &action, nullptr);
   enter();
