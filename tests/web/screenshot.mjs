@@ -5,7 +5,7 @@ import { launch, root, startMesh } from './mesh.mjs';
 
 const options = process.argv.slice(2);
 const file = options.find((option) => !option.startsWith('--')) ?? path.join(root, 'docs/images/mesh-page.png');
-const viewport = options.includes('--phone') ? { width: 375, height: 740 } : { width: 1080, height: 860 };
+const viewport = options.includes('--phone') ? { width: 375, height: 740 } : { width: 1120, height: 826 };
 
 const mesh = await startMesh(['web1', 'web2', 'api1', 'api2', 'api3', 'worker1', 'worker2'], '--cluster-name', 'shop');
 const browser = await launch();

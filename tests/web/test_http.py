@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import DEADLINE, Node, Stream, free_ports, read_all, wait_for
+from support import DEADLINE, ROOT, Node, Stream, free_ports, read_all, wait_for
 
 Start = Callable[..., Node]
 JSON = "application/json"
@@ -152,7 +152,10 @@ def test_health_and_ready(start: Start) -> None:
         node.event("up", node=other.id)
         good = {"status": "running", "healthy": True, "nodeId": node.id, "connectedNodes": 1}
         wait_for("the node to be ready", lambda: node.ask("/ready").status == 200)
-        assert node.ask("/ready").json() == {**good, "ready": True}
+        ready = node.ask("/ready").json()
+        assert ready == {**good, "ready": True}
+        documented = re.findall(r"```json\n(.*?)```", (ROOT / "docs" / "http.md").read_text(), re.DOTALL)
+        assert [list(json.loads(text)) for text in documented] == [list(ready)], "as docs/http.md shows it"
         health = node.ask("/health")
         assert (health.status, health.json()) == (200, good)
 
