@@ -81,7 +81,8 @@ class Runner {
   [[nodiscard]] int fail();
   [[nodiscard]] int loop();
   [[nodiscard]] int serve_http();
-  void open_control_socket(RunConfig& config);
+  void open_control_socket();
+  [[nodiscard]] bool start_without_control_socket(const noex_error& error);
   [[nodiscard]] int poll_timeout() const;
   void do_what_is_due();
   void tell_service_manager();
@@ -104,6 +105,7 @@ class Runner {
   const int signals_;
   Hooks hooks_;
   ServiceManager service_manager_;
+  RunConfig config_;
   std::string control_socket_;
   FolderLock control_lock_;
   HttpListener http_listener_;
@@ -119,18 +121,17 @@ class Runner {
 };
 
 int Runner::run() {
-  RunConfig config;
-  if (const std::string problem = config.read(options_); !problem.empty()) {
+  if (const std::string problem = config_.read(options_); !problem.empty()) {
     std::fprintf(stderr, "noex-cluster: %s\n", problem.c_str());
     return kUsage;
   }
   // Before the node joins: a port that is taken is no reason for others to see it come and go.
   if (const int problem = serve_http(); problem != kSuccess) return problem;
-  open_control_socket(config);
+  open_control_socket();
   input_open_ = options_.control_stdin;
   if (noex_cluster_select_events(cluster_.get(), NOEX_EVENT_ALL, level_of(options_.log_level)) != NOEX_OK ||
       noex_cluster_event_fd(cluster_.get(), &events_) != NOEX_OK ||
-      noex_cluster_start_async(cluster_.get(), &config.get(), nullptr) != NOEX_OK) {
+      noex_cluster_start_async(cluster_.get(), &config_.get(), nullptr) != NOEX_OK) {
     return fail();
   }
   return loop();
@@ -154,13 +155,13 @@ int Runner::serve_http() {
   return kSuccess;
 }
 
-void Runner::open_control_socket(RunConfig& config) {
+void Runner::open_control_socket() {
   if (options_.no_control_socket) return;
   if (options_.control_socket) {
     control_socket_ = *options_.control_socket;
   } else {
     // Not for a name that start() refuses.
-    if (noex_config_validate(&config.get()) != NOEX_OK) return;
+    if (noex_config_validate(&config_.get()) != NOEX_OK) return;
     ControlPlace place = choose_control_place(options_.name);
     if (place.path.empty()) {
       reporter_->warning("no control socket, for there is no folder for it (" + place.problem +
@@ -169,8 +170,17 @@ void Runner::open_control_socket(RunConfig& config) {
     control_socket_ = std::move(place.path);
     control_lock_ = std::move(place.lock);
   }
-  config.set_control_socket(control_socket_);
-  if (!control_socket_.empty()) hooks_.add_variable("NOEX_CONTROL_SOCKET=" + control_socket_);
+  config_.set_control_socket(control_socket_);
+}
+
+// A place that nobody asked for is no reason not to run.
+bool Runner::start_without_control_socket(const noex_error& error) {
+  const bool ours = error.status == NOEX_EBIND && !control_socket_.empty() && error.address == control_socket_;
+  if (!ours || options_.control_socket || stopping_) return false;
+  reporter_->warning(std::string("no control socket: ") + error.message);
+  control_socket_.clear();
+  config_.set_control_socket(control_socket_);
+  return noex_cluster_start_async(cluster_.get(), &config_.get(), nullptr) == NOEX_OK;
 }
 
 // The library refused: a configuration that cannot work is a matter of usage.
@@ -308,6 +318,7 @@ void Runner::take_status(const noex_event& event) {
   reporter_->status(event, running_ ? local_id() : std::string());
   if (!running_) return;
   hooks_.add_variable("NOEX_LOCAL_ID=" + local_id());
+  if (!control_socket_.empty()) hooks_.add_variable("NOEX_CONTROL_SOCKET=" + control_socket_);
   service_manager_.tell("READY=1");
 }
 
@@ -317,7 +328,8 @@ void Runner::take_completion(const noex_event& event) {
   } else if (event.error == nullptr) {
     reporter_->started(local_id(), control_socket_);
     if (http_) http_->set_ready(!stopping_);
-  } else if (event.error->status != NOEX_EABORTED) {  // that one is a stop of ours
+  } else if (event.error->status != NOEX_EABORTED && !start_without_control_socket(*event.error)) {
+    // EABORTED is a stop of ours.
     reporter_->failed(*event.error);
     exit_code_ = kFailure;
     done_ = true;

@@ -122,6 +122,19 @@ def test_a_folder_that_others_may_write_to_is_not_used(start: Any, tmp_path: Pat
     (shared / "trap.sock").unlink()
 
 
+def test_a_default_place_that_cannot_be_had_is_no_reason_not_to_run(start: Any) -> None:
+    (RUNTIME / "blocked.sock").mkdir()
+    node = start("--name", "blocked", *LOCAL, "--on-up", "env >&2")
+    assert "blocked.sock" in node.wait_line("no control socket", errors=True)
+    own = node_id(node)
+    peer = start("--name", "peer", *LOCAL, "--seed", own)
+    node_id(peer)
+    node.wait_line("NOEX_NODE_ID=", errors=True)
+    assert node.stop() == 0
+    assert "NOEX_CONTROL_SOCKET" not in node.err.read_text()
+    (RUNTIME / "blocked.sock").rmdir()
+
+
 def test_a_path_that_is_taken_is_an_error(start: Any, fake: Any) -> None:
     taken = fake("taken")
     done = once("run", "--name", "late", *LOCAL, "--control-socket", str(taken.path))
