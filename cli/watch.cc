@@ -29,7 +29,10 @@ using Clock = ControlClient::Clock;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kAskEvery{1000};
-constexpr milliseconds kAskGap{100};  // at least, however many events come
+// However many events come, we do not ask again sooner; nor do we take more than a tenth of the time of a node whose
+// answers are long.
+constexpr milliseconds kAskGap{100};
+constexpr int kAskShare = 10;
 constexpr milliseconds kReconnectTimeout{300};
 constexpr size_t kLinesKnownMax = 256;
 
@@ -92,6 +95,7 @@ class Watcher {
   std::optional<int> done_;
   std::optional<Clock::time_point> asked_at_;  // not all answers yet
   int answers_due_ = 0;
+  milliseconds answered_in_{0};
   Clock::time_point next_ask_ = Clock::now();
   Clock::time_point last_ask_ = Clock::time_point::min();
   Clock::time_point next_draw_ = Clock::now();
@@ -161,7 +165,10 @@ void Watcher::take_answers() {
 
 void Watcher::take_answer(const std::string& line) {
   std::string problem;
-  if (answers_due_ > 0 && --answers_due_ == 0) asked_at_.reset();
+  if (answers_due_ > 0 && --answers_due_ == 0 && asked_at_) {
+    answered_in_ = std::chrono::duration_cast<milliseconds>(Clock::now() - *asked_at_);
+    asked_at_.reset();
+  }
   const DocumentKind kind = kind_of(line);
   if (kind == DocumentKind::Status) {
     problem = read_status(line, state_.status);
@@ -193,7 +200,8 @@ void Watcher::take_events() {
     if (state_.events.size() > kEventsMax) state_.events.erase(state_.events.begin());
     dirty_ = true;
     // What it changed is to be seen at once.
-    if (!asked_at_) next_ask_ = std::min(next_ask_, std::max(Clock::now(), last_ask_ + kAskGap));
+    if (!asked_at_)
+      next_ask_ = std::min(next_ask_, std::max(Clock::now(), last_ask_ + std::max(kAskGap, kAskShare * answered_in_)));
   }
   if (!open && connected_) disconnect("the node is gone; waiting for it to come back");
 }

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import COMMAND, LOCAL, MEMBERS, RUNTIME, environment, member, node_id, once
+from support import COMMAND, DEADLINE, LOCAL, MEMBERS, RUNTIME, Terminal, environment, member, node_id, once
 
 
 def test_a_running_node_answers(start: Any, tmp_path: Path) -> None:
@@ -165,6 +165,18 @@ def test_the_table_says_it_all(fake: Any) -> None:
     assert "2s ago" in lines[2]
     assert "0.21 ms" in lines[2]
     assert lines[3].split()[:3] == ["app3@10.0.0.1:4369", "disconnected", "-"]
+
+
+def test_colour_is_for_terminals(fake: Any) -> None:
+    fake()
+    for verb in ("members", "status"):
+        for variables, coloured in (({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)):
+            terminal = Terminal(verb, **variables)
+            try:
+                assert terminal.process.wait(DEADLINE) == 0
+                assert ("\033[" in terminal.wait_text("app3@")) == coloured
+            finally:
+                terminal.end()
 
 
 def test_json_is_the_node_s_own_words(fake: Any) -> None:

@@ -309,6 +309,7 @@ def test_it_does_not_ask_too_often(fake: Any) -> None:
     node: FakeNode = fake()
     watching = Lines()
     watching.wait("health")
+    wait_until(lambda: node.listeners, "its question for events")
     began = time.monotonic()
     for number in range(500):
         node.tell(event="up", at=1_700_000_000_000 + number, node=f"node{number}@10.0.0.1:4369")
@@ -322,6 +323,7 @@ def test_a_reader_that_goes_away_ends_it(fake: Any) -> None:
     node: FakeNode = fake()
     watching = Lines()
     watching.wait("health")
+    wait_until(lambda: node.listeners, "its question for events")
     assert watching.process.stdout
     watching.process.stdout.close()
     for _ in range(3):
