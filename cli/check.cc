@@ -202,6 +202,7 @@ void Checker::join() {
   sigemptyset(&mask);
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&mask, number);
   pthread_sigmask(SIG_BLOCK, &mask, nullptr);
+  signal(SIGPIPE, SIG_IGN);  // nor is a reader who goes away a reason to leave without one
   const int signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 
   joined_at_ = Clock::now();
@@ -359,7 +360,7 @@ Step Checker::clock_step(noex_cluster* cluster) const {
 void Checker::add(Step step) {
   if (!options_.json) {
     std::fputs(step_text(step, coloured_).c_str(), stdout);
-    std::fflush(stdout);
+    (void)std::fflush(stdout);
   }
   report_.steps.push_back(std::move(step));
 }

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 
 namespace noex_cli {
 namespace {
@@ -16,6 +17,12 @@ namespace {
 constexpr size_t kRunningMax = 4;
 constexpr size_t kWaitingMax = 1024;
 constexpr std::chrono::seconds kKillDelay{5};  // from SIGTERM to SIGKILL
+
+// What a hook is told. Of whoever started us, perhaps a hook itself, nothing of it is passed on: of two variables of
+// one name a shell may take either.
+constexpr const char* kTold[] = {"NOEX_EVENT",     "NOEX_EVENT_AT",      "NOEX_NODE_ID", "NOEX_NODE_NAME",
+                                 "NOEX_NODE_HOST", "NOEX_NODE_PORT",     "NOEX_REASON",  "NOEX_EVIDENCE",
+                                 "NOEX_LOCAL_ID",  "NOEX_CONTROL_SOCKET"};
 
 std::string name_of(const std::string& variable) { return variable.substr(0, variable.find('=')); }
 
@@ -69,7 +76,8 @@ Hooks::Hooks(const HookOptions& options, const std::vector<std::string>& hidden,
     : options_(options), report_(std::move(report)) {
   for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
     const std::string name = name_of(*variable);
-    if (std::find(hidden.begin(), hidden.end(), name) == hidden.end()) environment_.emplace_back(*variable);
+    const bool told = std::find(std::begin(kTold), std::end(kTold), name) != std::end(kTold);
+    if (!told && std::find(hidden.begin(), hidden.end(), name) == hidden.end()) environment_.emplace_back(*variable);
   }
 }
 

@@ -257,3 +257,17 @@ def test_ended_by_a_signal_it_says_goodbye(listener: Any, start: Any) -> None:
     out, err = process.communicate(timeout=DEADLINE)
     assert (process.returncode, err) == (1, "")
     assert "ended by a signal" in out
+
+
+def test_a_reader_that_goes_away_is_no_reason_to_leave_without_a_goodbye(start: Any) -> None:
+    seed = start("--name", "seed", *LOCAL)
+    seed_id = node_id(seed)
+    seed.process.send_signal(signal.SIGSTOP)  # the kernel takes the connection, and it waits to be let in
+    process = subprocess.Popen([COMMAND, "check", seed_id], stdout=subprocess.PIPE, env=environment())
+    assert process.stdout
+    while not process.stdout.readline().startswith("✓ connect".encode()):
+        assert process.poll() is None
+    process.stdout.close()
+    seed.process.send_signal(signal.SIGCONT)
+    assert "graceful_shutdown" in seed.wait_line("down ")
+    assert process.wait(DEADLINE) == 1

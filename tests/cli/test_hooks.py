@@ -23,6 +23,7 @@ def test_hooks_know_what_happened(start: Any, tmp_path: Path) -> None:
         MY_SECRET="hidden",
         NOEX_CLUSTER_SECRET="another",
         WATCHDOG_USEC="1",
+        **{f"NOEX_{name}": "stale" for name in ("EVENT", "NODE_ID", "REASON", "EVIDENCE", "LOCAL_ID")},
     )
     first_id = node_id(first)
     second = start("--name", "second", *LOCAL, "--seed", first_id, "--secret-file", str(secret))
@@ -44,6 +45,7 @@ def test_hooks_know_what_happened(start: Any, tmp_path: Path) -> None:
         assert abs(int(known["NOEX_EVENT_AT"]) / 1000 - time.time()) < 60
         assert known["NOEX_CONTROL_SOCKET"].endswith("first.sock")
         assert "hidden" not in str(known)
+        assert "stale" not in str(known), "as if it was started by a hook"
         assert not {"NOEX_CLUSTER_SECRET", "MY_SECRET", "WATCHDOG_USEC"} & set(known)
     assert "NOEX_REASON" not in up
     assert down["NOEX_REASON"] == "graceful_shutdown"
