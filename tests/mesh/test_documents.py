@@ -326,6 +326,8 @@ LIMITS = {  # row of docs/limits.md -> its value there -> file and constant in t
         "errors_per_second_max = 10",
     ),
     "nesting of JSON": ("20,000", "wire/json_check.h", "kJsonDepthMax = 20'000"),
+    "hooks of `run` at once": ("4; 1,024", "../cli/hooks.cc", "kRunningMax = 4"),
+    "a hook; all of them": ("60 s (`--hook-timeout`); 5 s", "../cli/run.cc", "kLastHooksWait{5}"),
     "names looked up at once": ("4", "transport/resolver.cc", "kThreadsMax = 4"),
 }
 
