@@ -351,6 +351,13 @@ def test_ipv6(start: Start) -> None:
     assert re.fullmatch(r"http://\[::1\]:\d+/", node.url)
     assert node.ask("/health").status in (200, 503)
     assert node.ask("/health", Host="evil.example").status == 403
+    # All of IPv6 is all of IPv4, too, as Kubernetes' pods want it.
+    both = start("b", http="[::]:auto")
+    _, port = both.address
+    for host in ("127.0.0.1", "::1"):
+        with socket.create_connection((host, port), timeout=DEADLINE) as connection:
+            connection.sendall(b"GET /health HTTP/1.0\r\n\r\n")
+            assert read_all(connection).startswith(b"HTTP/1.1 ")
 
 
 # ----------------------------------------------------------------------------------------------------- hostile clients
