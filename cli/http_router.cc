@@ -28,7 +28,7 @@ constexpr auto kDocumentAge = std::chrono::milliseconds(100);
 constexpr const char* kPaths[] = {"/", "/health", "/ready", "/members", "/status", "/metrics", "/events"};
 
 const httplib::Headers& safe_headers() {
-  static const httplib::Headers headers = {
+  static const httplib::Headers kHeaders = {
       {"Cache-Control", "no-store"},
       {"X-Content-Type-Options", "nosniff"},
       {"Referrer-Policy", "no-referrer"},
@@ -36,7 +36,7 @@ const httplib::Headers& safe_headers() {
       {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
       {"Accept-Ranges", "none"},
   };
-  return headers;
+  return kHeaders;
 }
 
 std::string page(const std::string& nonce) {
@@ -114,7 +114,7 @@ std::string http_refusal(int status, const char* reason, const std::string& mess
   std::string text = "HTTP/1.1 " + std::to_string(status) + " " + reason +
                      "\r\nConnection: close\r\nContent-Type: " + kJson +
                      "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
-  for (const auto& [name, value] : safe_headers()) text += name + ": " + value + "\r\n";
+  for (const auto& [name, value] : safe_headers()) text.append(name).append(": ").append(value).append("\r\n");
   return text + "\r\n" + body;
 }
 

@@ -44,12 +44,12 @@ constexpr auto kNoDescriptors = std::chrono::milliseconds(200);
 constexpr const char* kStreamBegin = "retry: 2000\n\n";
 constexpr const char* kStreamAlive = ":\n\n";
 
-enum class Phase : uint8_t { kHead, kAnswer, kStream, kLinger };
+enum class Phase : uint8_t { Head, Answer, Stream, Linger };
 
 struct Connection {
   int fd = -1;
-  Phase phase = Phase::kHead;
-  Clock::time_point deadline;  // in Phase::kStream: of the next sign of life, or for taking what is in `output`
+  Phase phase = Phase::Head;
+  Clock::time_point deadline;  // in Phase::Stream: of the next sign of life, or for taking what is in `output`
   std::string input;
   std::string output;
   size_t sent = 0;
@@ -140,7 +140,7 @@ class HttpServer::Loop {
   }
 
   std::list<Connection>::iterator drop(std::list<Connection>::iterator one) {
-    if (one->phase == Phase::kStream) --streams_;
+    if (one->phase == Phase::Stream) --streams_;
     close(one->fd);
     return connections_.erase(one);
   }
@@ -168,7 +168,7 @@ class HttpServer::Loop {
 
   // Those who have said nothing useful for longest go first, so that a crowd of silent ones keeps no health check out.
   bool make_room() {
-    const auto idle = [](const Connection& one) { return one.phase == Phase::kHead || one.phase == Phase::kLinger; };
+    const auto idle = [](const Connection& one) { return one.phase == Phase::Head || one.phase == Phase::Linger; };
     const auto oldest = std::find_if(connections_.begin(), connections_.end(), idle);
     if (oldest == connections_.end()) return false;
     drop(oldest);
@@ -183,9 +183,9 @@ class HttpServer::Loop {
       if (size < 0) return errno == EAGAIN || errno == EINTR;
       if (size == 0) {
         one.input_ended = true;
-        return one.phase == Phase::kAnswer;  // who has ended only its own half still gets its answer
+        return one.phase == Phase::Answer;  // who has ended only its own half still gets its answer
       }
-      if (one.phase != Phase::kHead) return (one.ignored += static_cast<size_t>(size)) <= kUnreadMax;
+      if (one.phase != Phase::Head) return (one.ignored += static_cast<size_t>(size)) <= kUnreadMax;
       one.input.append(bytes.data(), static_cast<size_t>(size));
       if (take_head(one)) return true;
     }
@@ -216,12 +216,12 @@ class HttpServer::Loop {
   void answer(Connection& one, std::string bytes) {
     one.input = {};
     one.output = std::move(bytes);
-    one.phase = Phase::kAnswer;
+    one.phase = Phase::Answer;
     one.deadline = now_ + kAnswerTime;
   }
 
   void begin_stream(Connection& one, const std::string& last_id) {
-    one.phase = Phase::kStream;
+    one.phase = Phase::Stream;
     one.output += kStreamBegin;
     one.position = events_.position_after(last_id);
     ++streams_;
@@ -229,7 +229,7 @@ class HttpServer::Loop {
 
   // The next events of a stream once the ones before are sent: what waits for a slow reader is bounded by what is kept.
   bool continue_stream(Connection& one) {
-    if (one.phase != Phase::kStream || one.has_output()) return true;
+    if (one.phase != Phase::Stream || one.has_output()) return true;
     one.output = events_.take(one.position);
     if (one.output.empty() && now_ >= one.deadline) one.output = kStreamAlive;
     one.sent = 0;
@@ -243,13 +243,13 @@ class HttpServer::Loop {
       if (size < 0) return errno == EAGAIN || errno == EINTR;
       one.sent += static_cast<size_t>(size);
       if (one.has_output()) continue;
-      if (one.phase == Phase::kStream) {
+      if (one.phase == Phase::Stream) {
         one.deadline = now_ + kSilenceMax;
         continue_stream(one);
       } else {
         // Closing with bytes of the client's unread would be a reset, which may take the answer from it.
         shutdown(one.fd, SHUT_WR);
-        one.phase = Phase::kLinger;
+        one.phase = Phase::Linger;
         one.deadline = now_ + kLingerTime;
       }
     }
@@ -257,7 +257,7 @@ class HttpServer::Loop {
   }
 
   [[nodiscard]] bool in_time(const Connection& one) const {
-    return now_ < one.deadline || (one.phase == Phase::kStream && !one.has_output());
+    return now_ < one.deadline || (one.phase == Phase::Stream && !one.has_output());
   }
 
   HttpRouter router_;
