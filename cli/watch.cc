@@ -116,15 +116,18 @@ int Watcher::run() {
   while (!done_) {
     do_what_is_due();
     if (done_) break;
-    std::array<pollfd, 4> watched = {{{signals_, POLLIN, 0},
+    std::array<pollfd, 5> watched = {{{signals_, POLLIN, 0},
                                       {connected_ ? questions_.fd() : -1, POLLIN, 0},
                                       {connected_ ? events_.fd() : -1, POLLIN, 0},
-                                      {keys_open_ ? STDIN_FILENO : -1, POLLIN, 0}}};
+                                      {keys_open_ ? STDIN_FILENO : -1, POLLIN, 0},
+                                      {STDOUT_FILENO, 0, 0}}};
     if (poll(watched.data(), watched.size(), poll_timeout()) < 0 && errno != EINTR) return kFailure;
     if (watched[0].revents != 0) take_signals();
     if (watched[2].revents != 0 && connected_) take_events();
     if (watched[1].revents != 0 && connected_) take_answers();
     if (watched[3].revents != 0) take_keys();
+    // Whoever read has gone, or the terminal has: not only noticed when there is something to say.
+    if (watched[4].revents != 0 && !done_) done_ = kFailure;
   }
   return *done_;
 }

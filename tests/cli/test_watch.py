@@ -279,10 +279,25 @@ class Lines:
         return code
 
 
-def test_lines_where_there_is_no_terminal(fake: Any) -> None:
+@pytest.fixture
+def lines() -> Iterator[Any]:
+    begun: list[Lines] = []
+
+    def begin(*arguments: str) -> Lines:
+        begun.append(Lines(*arguments))
+        return begun[-1]
+
+    yield begin
+    for one in begun:
+        if one.process.poll() is None:
+            one.process.kill()
+        one.end()
+
+
+def test_lines_where_there_is_no_terminal(fake: Any, lines: Any) -> None:
     recent = {"event": "up", "at": 1_700_000_000_000, "node": "app2@10.0.0.1:4369"}
     node: FakeNode = fake(answers={"events": json.dumps(recent) + "\n"})
-    watching = Lines()
+    watching = lines()
     assert watching.wait("up ") == "2023-11-14 22:13:20  up      app2@10.0.0.1:4369"
     assert re.search(r"health  degraded, 50 % available, 1 of 2 nodes connected$", watching.wait("health"))
     wait_until(lambda: node.listeners, "its question for events")
@@ -305,9 +320,9 @@ def test_lines_where_there_is_no_terminal(fake: Any) -> None:
     assert "\033" not in watching.text
 
 
-def test_it_does_not_ask_too_often(fake: Any) -> None:
+def test_it_does_not_ask_too_often(fake: Any, lines: Any) -> None:
     node: FakeNode = fake()
-    watching = Lines()
+    watching = lines()
     watching.wait("health")
     wait_until(lambda: node.listeners, "its question for events")
     began = time.monotonic()
@@ -319,18 +334,15 @@ def test_it_does_not_ask_too_often(fake: Any) -> None:
     assert node.asked.count("members") <= allowed
 
 
-def test_a_reader_that_goes_away_ends_it(fake: Any) -> None:
+def test_a_reader_that_goes_away_ends_it(fake: Any, lines: Any) -> None:
     node: FakeNode = fake()
-    watching = Lines()
+    watching = lines()
     watching.wait("health")
-    wait_until(lambda: node.listeners, "its question for events")
+    node.close()  # nothing more will be said
+    watching.wait("the node is gone")
     assert watching.process.stdout
     watching.process.stdout.close()
-    for _ in range(3):
-        node.tell(event="up", at=1, node=f"app{time.monotonic_ns()}@10.0.0.1:4369")
-        time.sleep(0.05)
     assert watching.process.wait(DEADLINE) == 1
-    watching.process.stderr.close()
 
 
 def test_there_must_be_a_node_to_begin_with() -> None:
