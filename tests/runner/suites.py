@@ -352,7 +352,7 @@ def guides_jobs() -> list[Job]:
 
 def http_jobs(build: Path) -> list[Job]:
     """What `run --http` answers: it needs no more than the command."""
-    return [job for job in pytest_jobs("web", build) if job.name == "test_http"]
+    return [job for job in pytest_jobs("web", build) if job.name.startswith("test_http")]
 
 
 def web_jobs(build: Path) -> list[Job]:
@@ -367,7 +367,7 @@ def web_jobs(build: Path) -> list[Job]:
         cost=2,
         env={"NOEX_BUILD_DIR": str(build)},
     )
-    return [page, *(job for job in pytest_jobs("web", build) if job.name != "test_http")]
+    return [page, *(job for job in pytest_jobs("web", build) if not job.name.startswith("test_http"))]
 
 
 def docs_jobs() -> list[Job]:

@@ -18,7 +18,7 @@ export class Node {
     this.name = name;
     this.events = [];
     const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('NOEX_')));
-    this.process = spawn(command, ['run', '--json', '--name', name, '--host', '127.0.0.1', '--interval', '200', ...options], {
+    this.process = spawn(command, ['run', '--json', '--no-control-socket', '--name', name, '--host', '127.0.0.1', '--interval', '200', ...options], {
       env: { ...env, NOEX_ADVERTISE_HOST: '127.0.0.1' },
       stdio: ['ignore', 'pipe', 'inherit'],
     });

@@ -44,7 +44,10 @@ class Node:
         self.out = folder / f"{name}-{time.monotonic_ns()}.out"
         self.err = self.out.with_suffix(".err")
         clean = {key: value for key, value in os.environ.items() if not key.startswith("NOEX_")}
-        command = [COMMAND, "run", "--json", "--name", name, "--host", "127.0.0.1", "--interval", "200", *arguments]
+        # Without a control socket: a node of the same name in another test would look who has the path, and each look
+        # is a descriptor of this one.
+        command = [COMMAND, "run", "--json", "--no-control-socket", "--name", name, "--host", "127.0.0.1"]
+        command += ["--interval", "200", *arguments]
         command += [] if "--port" in arguments else ["--port", "auto"]
         command += ["--http", http] if http else []
         with self.out.open("w") as out, self.err.open("w") as err:
