@@ -22,6 +22,7 @@ class ClusterNode extends EventEmitter {
   #stopping; // the promise that concurrent calls of stop() share
   #status = 'stopped'; // as handlers were last told
   #referenced = true;
+  #name = ''; // of the last start, for NODE_DEBUG
   #debugLogs = 0; // onLog handlers that want debug records
   #lastError; // the message of the last error that a handler got
   #connected = { of: undefined, nodes: undefined }; // getConnectedNodes() of that list
@@ -38,6 +39,7 @@ class ClusterNode extends EventEmitter {
 
   async start(config) {
     const operation = this.#handle.start(config);
+    this.#name = config.nodeName;
     try {
       await this.#end(operation);
     } catch (error) {
@@ -225,7 +227,7 @@ class ClusterNode extends EventEmitter {
         this.#complete(first, second);
         break;
       case 'log':
-        debug('%s %s: %s', this.#status === 'running' ? this.#handle.localId() : this.#status, first.level, first.message);
+        debug('%s %s: %s', this.#name, first.level, first.message);
         if (!this.emit('log', first) && LOG_LEVELS[first.level] >= LOG_LEVELS.warning) this.#warn(first.message);
         break;
       case 'error':

@@ -224,6 +224,12 @@ class FakeNode:
         self.path.unlink(missing_ok=True)
 
 
+def as_a_terminal_starts_it() -> None:
+    """What a shell starts in the background ignores the signals of a terminal's keys; and what is ignored stays so."""
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Terminal:
     """The command on a terminal of its own; what it writes is kept."""
 
@@ -239,6 +245,7 @@ class Terminal:
             stderr=secondary,
             env=environment(**{"TERM": "xterm-256color", **variables}),
             start_new_session=True,
+            preexec_fn=as_a_terminal_starts_it,
         )
         self.secondary = secondary
 

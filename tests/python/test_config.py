@@ -46,8 +46,9 @@ CAMEL_CASE = {
     "reconnectBaseDelayMs": 1,
     "reconnectMaxDelayMs": 2,
     "forgetAfterMs": 3,
+    "controlSocket": "/run/app/node.sock",
 }
-STRINGS = ("node_name", "host", "advertise_host", "cluster_secret", "cluster_name")
+STRINGS = ("node_name", "host", "advertise_host", "cluster_secret", "cluster_name", "control_socket")
 NUMBERS = (*(name for name in DOCUMENTED if name.endswith(("_ms", "_threshold"))), "forget_after_ms")
 
 
@@ -120,6 +121,7 @@ def test_from_dict_takes_both_spellings() -> None:
         1,
         2,
         3,
+        "/run/app/node.sock",
     ]
 
 
