@@ -21,7 +21,7 @@ namespace {
 constexpr std::string_view kNoncePlace = "@NONCE@";
 
 constexpr const char* kJson = "application/json";
-constexpr const char* kOpenMetrics = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+constexpr const char* kOpenMetrics = NOEX_METRICS_CONTENT_TYPE;
 // A document is made at most so often, whoever asks: a flood of requests is none for the node.
 constexpr auto kDocumentAge = std::chrono::milliseconds(100);
 
