@@ -84,6 +84,7 @@ DriverStats Driver::stats() {
     entry.connection = std::move(peer);
   }
   stats.seeds = membership_.seeds();
+  if (membership_.table_changed()) publish();  // or nobody else would see what is taken here
   stats.table = membership_.table();
   stats.sightings = membership_.sightings(now);
   return stats;

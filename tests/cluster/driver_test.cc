@@ -258,5 +258,24 @@ TEST(Driver, PublishesOneTableForABurst) {
   EXPECT_GT(seed.transport.wake, seed.transport.time.mono) << "and then it rests";
 }
 
+// Who asks for statistics between a change and its publication sees it first, and must not be the only one.
+TEST(Driver, StatisticsShowNothingThatIsNotPublished) {
+  Bench seed("seed", 5001);
+  Bench joiner("joiner", 5002, seed.id.text());
+  connect(joiner, seed, 2);
+  seed.driver->on_wake();
+  const SigningKeys keys({"a secret of tests"});
+  Heartbeat beat;
+  beat.node.id = joiner.id;
+  beat.node.status = NodeStatus::Connected;
+  beat.known_nodes = {*NodeId::create("stranger", "127.0.0.1", 6000)};
+  const SharedBytes frame = encode_frame(joiner.id, joiner.transport.time.unix_ms, beat, &keys);
+  seed.driver->on_received(2, as_byte_view(*frame));
+  ASSERT_EQ(seed.observer.table->nodes.size(), 1u) << "it waits for more";
+  const DriverStats stats = seed.driver->stats();
+  EXPECT_EQ(stats.table->nodes.size(), 2u);
+  EXPECT_EQ(seed.observer.table, stats.table);
+}
+
 }  // namespace
 }  // namespace noex::test

@@ -87,6 +87,7 @@ test('NODE_DEBUG=noex-cluster shows what the node logs', async (t) => {
   const seed = await startNode(t, 'seed');
   const quiet = new Child(t, fixture('control.mjs'), ['', seed.getLocalNodeId()], { env: { NODE_DEBUG: '' } });
   const loud = new Child(t, fixture('control.mjs'), ['', seed.getLocalNodeId()], { env: { NODE_DEBUG: 'noex-cluster' } });
+  for (const child of [quiet, loud]) await child.line('started');
   const up = `info: up ${seed.getLocalNodeId()} (127.0.0.1:`;
   await eventually(() => loud.errors.includes(up), () => loud.errors);
   assert.match(loud.errors, /^NOEX-CLUSTER \d+: /m);
