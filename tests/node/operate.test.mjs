@@ -87,10 +87,12 @@ test('NODE_DEBUG=noex-cluster shows what the node logs', async (t) => {
   const seed = await startNode(t, 'seed');
   const quiet = new Child(t, fixture('control.mjs'), ['', seed.getLocalNodeId()], { env: { NODE_DEBUG: '' } });
   const loud = new Child(t, fixture('control.mjs'), ['', seed.getLocalNodeId()], { env: { NODE_DEBUG: 'noex-cluster' } });
-  for (const child of [quiet, loud]) await child.line('started');
+  for (const child of [quiet, loud]) {
+    const [, id] = (await child.line('started')).split(' ');
+    await connected(seed, id); // by id: a node of another test may stray to a port that was its peer's
+  }
   const up = `info: up ${seed.getLocalNodeId()} (127.0.0.1:`;
   await eventually(() => loud.errors.includes(up), () => loud.errors);
   assert.match(loud.errors, /^NOEX-CLUSTER \d+: /m);
-  await eventually(() => seed.getConnectedNodeCount() === 2);
   assert(!quiet.errors.includes(up), quiet.errors);
 });
