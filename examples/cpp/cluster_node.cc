@@ -16,22 +16,31 @@
 #include <ctime>
 #include <iostream>
 #include <noex_cluster.hpp>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace {
 
+/// Prints a line in one piece, because handlers run on a thread of the library, beside main's.
+template <typename... Parts>
+void print(std::ostream& out, const Parts&... parts) {
+  std::ostringstream line;
+  (line << ... << parts) << "\n";
+  out << line.str() << std::flush;
+}
+
 void report(const noex::Cluster& cluster, const std::string& name) {
   const noex::Nodes nodes = cluster.nodes().value();
-  std::cout << "[" << name << "] Connected to " << nodes.connected_count() << " nodes:" << std::endl;
+  print(std::cout, "[", name, "] Connected to ", nodes.connected_count(), " nodes:");
   for (const noex::Node& node : nodes) {
-    if (node.is_connected()) std::cout << "  - " << node.id << " (" << node.process_count << " processes)" << std::endl;
+    if (node.is_connected()) print(std::cout, "  - ", node.id, " (", node.process_count, " processes)");
   }
 }
 
 int run(const std::string& name, int port, std::vector<std::string> seeds) {
-  std::cout << "Starting node: " << name << std::endl;
+  print(std::cout, "Starting node: ", name);
 
   // Signals that end the program are waited for below. Blocked before the node starts, no thread takes them.
   sigset_t ending;
@@ -41,23 +50,19 @@ int run(const std::string& name, int port, std::vector<std::string> seeds) {
   pthread_sigmask(SIG_BLOCK, &ending, nullptr);
 
   noex::Cluster cluster;
-  cluster
-      .on_node_up(
-          [&](const noex::Node& node) { std::cout << "[" << name << "] Node joined: " << node.id << std::endl; })
-      .value();
+  cluster.on_node_up([&](const noex::Node& node) { print(std::cout, "[", name, "] Node joined: ", node.id); }).value();
   cluster
       .on_node_down([&](const noex::Node& node, noex::DownReason reason) {
-        std::cout << "[" << name << "] Node left: " << node.id << " (" << noex::to_string(reason) << ")" << std::endl;
+        print(std::cout, "[", name, "] Node left: ", node.id, " (", noex::to_string(reason), ")");
       })
       .value();
   cluster
       .on_status_change([&](noex::ClusterStatus status) {
-        std::cout << "[" << name << "] Cluster status: " << noex::to_string(status) << std::endl;
+        print(std::cout, "[", name, "] Cluster status: ", noex::to_string(status));
       })
       .value();
 
-  cluster.on_error([&](const noex::Error& error) { std::cerr << "[" << name << "] " << error.message << std::endl; })
-      .value();
+  cluster.on_error([&](const noex::Error& error) { print(std::cerr, "[", name, "] ", error.message); }).value();
 
   noex::Config config;
   config.node_name = name;
@@ -67,15 +72,15 @@ int run(const std::string& name, int port, std::vector<std::string> seeds) {
   config.heartbeat_interval = std::chrono::seconds(2);  // fast, for a demonstration
   config.heartbeat_miss_threshold = 2;
   if (const auto started = cluster.start(config); !started) {
-    std::cerr << "cannot start: " << started.error().message << std::endl;
+    print(std::cerr, "cannot start: ", started.error().message);
     return 1;
   }
-  std::cout << "[" << name << "] Started as " << cluster.local_id().value() << std::endl;
+  print(std::cout, "[", name, "] Started as ", cluster.local_id().value());
 
   const timespec ten_seconds{10, 0};
   while (sigtimedwait(&ending, nullptr, &ten_seconds) < 0) report(cluster, name);
 
-  std::cout << "Shutting down..." << std::endl;
+  print(std::cout, "Shutting down...");
   cluster.stop().value();
   return 0;
 }
@@ -84,7 +89,7 @@ int run(const std::string& name, int port, std::vector<std::string> seeds) {
 
 int main(int argc, char** argv) {
   if (argc < 3) {
-    std::cerr << "usage: " << argv[0] << " NAME PORT [SEED...]" << std::endl;
+    print(std::cerr, "usage: ", argv[0], " NAME PORT [SEED...]");
     return 2;
   }
   return run(argv[1], std::atoi(argv[2]), {argv + 3, argv + argc});
