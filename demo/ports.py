@@ -13,7 +13,8 @@ def free_ports(count: int) -> list[int]:
     """Ports that nobody listens on, below the range that the system gives to outgoing connections.
 
     Until its node listens, nothing would keep another process that looks for ports from the same one. So each is also a
-    name in the kernel that this process keeps, and who finds the name taken looks further.
+    name in the kernel that this process keeps, and who finds the name taken looks further. The socket that looks may
+    live on for a moment in a child that another thread is just starting: a node can listen beside it, as it does not.
     """
     ports: list[int] = []
     probes = []
@@ -22,9 +23,10 @@ def free_ports(count: int) -> list[int]:
             break
         name = socket.socket(socket.AF_UNIX)
         probe = socket.socket()
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probes.append(probe)
         with contextlib.suppress(OSError):
-            name.bind(f"\0noex-cluster-port-{port}")
+            name.bind(f"\0noex-cluster-port-{port}".ljust(108, "\0"))  # its full length, as Node makes it
             probe.bind(("127.0.0.1", port))
             _kept.append(name)
             ports.append(port)

@@ -2,6 +2,7 @@
 // in lines of JSON. The package is imported by its place in the tree, as it is laid out when installed.
 
 import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -51,13 +52,26 @@ export function record(node) {
   return events;
 }
 
-/** A port that was free a moment ago. */
+/** Whether `server` could listen there. */
+async function listens(server, where) {
+  return new Promise((resolve) => server.once('error', () => resolve(false)).listen(where, () => resolve(true)));
+}
+
+/**
+ * A port that nobody listens on, below the range that the system gives to outgoing connections and nodes on any port. It is also a name in
+ * the kernel that this process keeps, so that no other test process finds it too: demo/ports.py does the same.
+ */
 export async function freePort() {
-  const server = createServer();
-  await new Promise((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (;;) {
+    const port = randomInt(12_000, 32_000);
+    const name = createServer().unref();
+    // Padded, as Node pads it itself until version 20.
+    if (!(await listens(name, { path: `\0noex-cluster-port-${port}`.padEnd(108, '\0') }))) continue;
+    const probe = createServer();
+    if (!(await listens(probe, { port, host: '127.0.0.1' }))) continue;
+    await new Promise((resolve) => probe.close(resolve));
+    return port;
+  }
 }
 
 /** Takes a port until the test is over. */
