@@ -1,24 +1,42 @@
 #include "documents.h"
 
+#include <exception>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <utility>
 
 namespace noex_cli {
 namespace {
 
 using nlohmann::json;
 
-// Absent and null are the default; another type throws.
-template <typename T>
-T field(const json& object, const char* key, T otherwise = {}) {
+// What JSON's numbers carry exactly: sums and differences of a few of them do not overflow.
+constexpr int64_t kNumberMax = int64_t{1} << 53;
+
+// Null where it is absent, or null itself.
+const json* find(const json& object, const char* key) {
   const auto found = object.find(key);
-  return found == object.end() || found->is_null() ? std::move(otherwise) : found->template get<T>();
+  return found == object.end() || found->is_null() ? nullptr : &*found;
 }
 
+std::optional<int64_t> optional_number(const json& object, const char* key, int64_t max = kNumberMax) {
+  const json* const found = find(object, key);
+  if (found == nullptr) return std::nullopt;
+  const bool fits = found->is_number_unsigned() ? found->get<uint64_t>() <= static_cast<uint64_t>(max)
+                                                : found->is_number_integer() && found->get<int64_t>() >= -max;
+  if (!fits) throw std::range_error(std::string(key) + " is no whole number of up to " + std::to_string(max));
+  return found->get<int64_t>();
+}
+
+int64_t number(const json& object, const char* key, int64_t max = kNumberMax) {
+  return optional_number(object, key, max).value_or(0);
+}
+
+// What is of another type throws.
 template <typename T>
-std::optional<T> optional_field(const json& object, const char* key) {
-  const auto found = object.find(key);
-  if (found == object.end() || found->is_null()) return std::nullopt;
-  return found->template get<T>();
+T field(const json& object, const char* key, T otherwise = {}) {
+  const json* const found = find(object, key);
+  return found == nullptr ? std::move(otherwise) : found->template get<T>();
 }
 
 const json& required(const json& object, const char* key) { return object.at(key); }
@@ -33,7 +51,7 @@ std::string parsed(std::string_view text, Read&& read) {
       return "it says: " + error->get<std::string>();
     }
     read(document);
-  } catch (const json::exception& error) {
+  } catch (const std::exception& error) {
     return error.what();
   }
   return {};
@@ -43,13 +61,13 @@ MemberState member_of(const json& object) {
   MemberState member;
   member.id = required(object, "id").get<std::string>();
   member.status = required(object, "status").get<std::string>();
-  member.process_count = field<int64_t>(object, "process_count");
-  member.last_heartbeat_at = field<int64_t>(object, "last_heartbeat_at");
-  member.uptime_ms = field<int64_t>(object, "uptime_ms");
+  member.process_count = number(object, "process_count");
+  member.last_heartbeat_at = number(object, "last_heartbeat_at");
+  member.uptime_ms = number(object, "uptime_ms");
   member.address = field<std::string>(object, "address");
-  member.outbound = optional_field<bool>(object, "outbound");
-  member.rtt_us = optional_field<int64_t>(object, "rtt_us");
-  member.clock_offset_ms = optional_field<int64_t>(object, "clock_offset_ms");
+  if (const json* const outbound = find(object, "outbound")) member.outbound = outbound->get<bool>();
+  member.rtt_us = optional_number(object, "rtt_us");
+  member.clock_offset_ms = optional_number(object, "clock_offset_ms");
   if (const auto sees = object.find("sees"); sees != object.end() && sees->is_array()) member.sees = sees->size();
   return member;
 }
@@ -68,24 +86,24 @@ std::string read_status(std::string_view text, StatusDocument& out) {
     out.name = field<std::string>(document, "name");
     out.cluster_name = field<std::string>(document, "cluster_name");
     out.version = field<std::string>(document, "version");
-    out.pid = field<int64_t>(document, "pid");
-    out.started_at = field<int64_t>(document, "started_at");
-    out.uptime_ms = field<int64_t>(document, "uptime_ms");
-    out.process_count = field<int64_t>(document, "process_count");
+    out.pid = number(document, "pid");
+    out.started_at = number(document, "started_at");
+    out.uptime_ms = number(document, "uptime_ms");
+    out.process_count = number(document, "process_count");
     out.authenticated = field<bool>(document, "authenticated");
-    out.heartbeat_interval_ms = field<int64_t>(document, "heartbeat_interval_ms");
-    out.heartbeat_miss_threshold = field<int64_t>(document, "heartbeat_miss_threshold");
+    out.heartbeat_interval_ms = number(document, "heartbeat_interval_ms", INT32_MAX);
+    out.heartbeat_miss_threshold = number(document, "heartbeat_miss_threshold", INT32_MAX);
     const json nodes = field<json>(document, "nodes", json::object());
-    out.nodes_known = field<int64_t>(nodes, "known");
-    out.nodes_connected = field<int64_t>(nodes, "connected");
-    out.nodes_connecting = field<int64_t>(nodes, "connecting");
-    out.nodes_disconnected = field<int64_t>(nodes, "disconnected");
-    out.connections = field<int64_t>(document, "connections");
-    out.unidentified = field<int64_t>(document, "unidentified");
-    out.dials_in_progress = field<int64_t>(document, "dials_in_progress");
-    out.pauses = field<int64_t>(document, "pauses");
-    out.rejected = field<int64_t>(document, "rejected");
-    out.events_queued = field<int64_t>(document, "events_queued");
+    out.nodes_known = number(nodes, "known");
+    out.nodes_connected = number(nodes, "connected");
+    out.nodes_connecting = number(nodes, "connecting");
+    out.nodes_disconnected = number(nodes, "disconnected");
+    out.connections = number(document, "connections");
+    out.unidentified = number(document, "unidentified");
+    out.dials_in_progress = number(document, "dials_in_progress");
+    out.pauses = number(document, "pauses");
+    out.rejected = number(document, "rejected");
+    out.events_queued = number(document, "events_queued");
     out.seeds.clear();
     for (const json& seed : field<json>(document, "seeds", json::array())) out.seeds.push_back(seed_of(seed));
   });
@@ -93,7 +111,7 @@ std::string read_status(std::string_view text, StatusDocument& out) {
 
 std::string read_members(std::string_view text, MembersDocument& out) {
   return parsed(text, [&out](const json& document) {
-    out.at = field<int64_t>(document, "at");
+    out.at = number(document, "at");
     out.local = member_of(required(document, "local"));
     out.members.clear();
     for (const json& member : required(document, "members")) out.members.push_back(member_of(member));
@@ -107,7 +125,7 @@ std::string read_metrics(std::string_view text, std::string& out) {
 std::string read_event(std::string_view text, EventDocument& out) {
   return parsed(text, [&out](const json& document) {
     out.event = required(document, "event").get<std::string>();
-    out.at = field<int64_t>(document, "at");
+    out.at = number(document, "at");
     out.node = field<std::string>(document, "node");
     out.reason = field<std::string>(document, "reason");
     out.evidence = field<std::string>(document, "evidence");

@@ -74,7 +74,8 @@ std::string without_ranges(const std::string& head) {
   for (size_t begin = 0; begin < head.size();) {
     const size_t end = head.find("\r\n", begin) + 2;
     const char* const line = head.data() + begin;
-    if (strncasecmp(line, "range:", 6) != 0 && strncasecmp(line, "expect:", 7) != 0) kept.append(line, end - begin);
+    const bool unasked = strncasecmp(line, "range:", 6) == 0 || strncasecmp(line, "expect:", 7) == 0;
+    if (begin == 0 || !unasked) kept.append(line, end - begin);
     begin = end;
   }
   return kept;
@@ -108,6 +109,17 @@ class MemoryStream final : public httplib::Stream {
 };
 
 }  // namespace
+
+bool may_begin_http(std::string_view text) {
+  if (text.empty() || text.front() < 'A' || text.front() > 'Z') return false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (byte == '\r' && i + 1 < text.size() && text[i + 1] != '\n') return false;
+    if (byte == '\n' && text[i - 1] != '\r') return false;
+    if (byte == 0x7f || (byte < ' ' && byte != '\r' && byte != '\n' && byte != '\t')) return false;
+  }
+  return true;
+}
 
 std::string http_refusal(int status, const char* reason, const std::string& message) {
   const std::string body = error_json(message);
@@ -148,8 +160,9 @@ class HttpRouter::Library : private httplib::Server {
 
  private:
   void route(const httplib::Request& request, httplib::Response& response) {
-    const std::string host = request.get_header_value("Host");
     const size_t hosts = request.get_header_value_count("Host");
+    // Whole: the library's own getter ends at a NUL, which "%00" has become.
+    const std::string host = hosts == 1 ? request.headers.find("Host")->second : "";
     if (hosts > 1 || (hosts == 0 && request.version != "HTTP/1.0")) {
       return refuse(response, 400, "a request has one Host header");
     }

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "noex_cluster.h"
 
@@ -24,7 +25,8 @@ class HttpRouter {
     std::string last_event_id;  // the last one that the client of the stream has seen
   };
 
-  // `head` ends with the empty line. `room_for_stream`: one more event stream may be opened. One thread.
+  // `head` may begin so, and ends with the empty line. `room_for_stream`: one more event stream may be opened. One
+  // thread.
   [[nodiscard]] Answer answer(const std::string& head, bool room_for_stream);
 
   // Whether /ready says yes while the node runs. Thread: any.
@@ -34,6 +36,10 @@ class HttpRouter {
   class Library;
   const std::unique_ptr<Library> library_;
 };
+
+// Whether a request's head can begin like this: a capital letter first, no control characters but tabs, lines that end
+// as they should. What is split into lines in two ways is two requests to two readers.
+[[nodiscard]] bool may_begin_http(std::string_view text);
 
 // A response without a request that could be parsed.
 [[nodiscard]] std::string http_refusal(int status, const char* reason, const std::string& message);

@@ -195,11 +195,7 @@ class HttpServer::Loop {
   bool take_head(Connection& one) {
     const size_t end = one.input.find("\r\n\r\n");
     const size_t head_size = end == std::string::npos ? one.input.size() : end + 4;
-    const auto is_bad = [](char byte) {
-      return (byte >= 0 && byte < ' ' && byte != '\r' && byte != '\n' && byte != '\t') || byte == 0x7f;
-    };
-    const bool begins_well = one.input.front() >= 'A' && one.input.front() <= 'Z';
-    if (!begins_well || std::any_of(one.input.begin(), one.input.begin() + static_cast<ptrdiff_t>(head_size), is_bad)) {
+    if (!may_begin_http(std::string_view(one.input).substr(0, head_size))) {
       answer(one, http_refusal(400, "Bad Request", "this is not HTTP"));
     } else if (head_size > kHeadSizeMax) {
       answer(one, http_refusal(431, "Request Header Fields Too Large", "a request of 16 KiB at most is read"));

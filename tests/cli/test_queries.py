@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import COMMAND, DEADLINE, LOCAL, MEMBERS, RUNTIME, Terminal, environment, member, node_id, once
+from support import COMMAND, DEADLINE, LOCAL, MEMBERS, RUNTIME, STATUS, Terminal, environment, member, node_id, once
 
 
 def test_a_running_node_answers(start: Any, tmp_path: Path) -> None:
@@ -196,6 +196,28 @@ def test_a_large_cluster(fake: Any) -> None:
     assert len(shown.stdout.splitlines()) == 4098
 
 
+def test_nothing_that_a_socket_says_is_a_command_to_the_terminal(fake: Any) -> None:
+    bad = "\033]0;title\007\033[2J\u009b31m\r"
+    one = {**member(bad), "address": bad, "status": bad}
+    fake(
+        answers={
+            "status": json.dumps(
+                {
+                    **STATUS,
+                    **dict.fromkeys(("id", "status", "version", "cluster_name"), bad),
+                    "seeds": [dict.fromkeys(("seed", "node", "state", "failure"), bad)],
+                }
+            ),
+            "members": json.dumps({**MEMBERS, "local": one, "members": [one]}),
+            "metrics": json.dumps({"metrics": f"# TYPE a gauge\n{bad}\na 1\n"}),
+        }
+    )
+    for verb in ("status", "members", "metrics"):
+        done = once(verb)
+        assert (done.returncode, "?]0;title?" in done.stdout) == (0, True), done
+        assert not re.search("[^\n\x20-\x7e\xa0-\U0010ffff]", done.stdout), verb
+
+
 @pytest.mark.parametrize(
     ("answer", "part"),
     [
@@ -204,6 +226,9 @@ def test_a_large_cluster(fake: Any) -> None:
         ('{"id":7,"status":"running"}', "type must be string"),
         ("{}", "'id' not found"),
         ('{"error":"go away\\u001b[2J"}', "go away?[2J"),
+        ('{"id":"a","status":"b","uptime_ms":9223372036854775807}', "uptime_ms is no whole number"),
+        ('{"id":"a","status":"b","uptime_ms":-9223372036854775808}', "uptime_ms is no whole number"),
+        ('{"id":"a","status":"b","heartbeat_interval_ms":1e300}', "heartbeat_interval_ms is no whole number"),
         ("[" * 100_000, "no JSON object"),
         ("\udcff\udcfe", "no JSON object"),
     ],

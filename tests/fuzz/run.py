@@ -28,6 +28,8 @@ DICTIONARIES = {
     "driver": "json",
     "config": "ids",
     "node_id": "ids",
+    "cli_documents": "documents",
+    "cli_http": "http",
 }
 ENVIRONMENT = {
     "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1",

@@ -26,6 +26,10 @@ Start = Callable[..., Node]
         (b"GET / HTTP/1.1\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", 400),
         (b"GET /\x00 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+        # A line that one reader ends, and another does not.
+        (b"GET / HTTP/1.1\r\nHost: localhost\nRange: bytes=0-1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: localhost\rRange: bytes=0-1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\nHost: localhost\n\n", 400),
         (b"GET /%zz HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
         (b"GET " + b"/a" * 4500 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
         (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 20000 + b"\r\n\r\n", 431),
@@ -77,7 +81,7 @@ def test_who_asks_for_another_host_is_refused(start: Start) -> None:
         answer = node.ask("/members", Host=host)
         assert answer.status == 403, host
         assert host in answer.json()["error"]
-    for host in ("", "[", "localhost:x", "::1", "[::1", "127.1"):
+    for host in ("", "[", "localhost:x", "::1", "[::1", "127.1", "127.0.0.1%00.evil.example", "localhost%00"):
         assert node.ask("/", Host=host).status in (400, 403), host
 
 
