@@ -2,64 +2,22 @@
 are one cluster with a secret; who leaves, who is killed and who has another secret is seen as the page says.
 """
 
+import contextlib
 import os
 import re
 import signal
-import subprocess
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from documents import BUILD, ROOT, environment, libraries, run, write_page
 from pages import blocks
+from ports import free_ports
+from program import Program
 
 PAGE = ROOT / "docs" / "getting-started.md"
 TEXT = PAGE.read_text()
-DEADLINE_S = 40.0
 FIRST = {"app1": "python node.py", "app2": "node node.mjs", "app3": "./node-c", "app4": "./node-cc"}
-
-
-class Program:
-    """A command of the page, by a shell; what it prints comes line by line."""
-
-    def __init__(self, command: str, cwd: Path, **variables: str) -> None:
-        self.command = command
-        self.process = subprocess.Popen(
-            ["sh", "-c", f"exec {command}"],
-            cwd=cwd,
-            env=environment(**variables),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.lines: list[str] = []
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip("\n"))
-
-    def wait(self, pattern: str) -> str:
-        deadline = time.monotonic() + DEADLINE_S
-        while True:
-            ended = not self.reader.is_alive()
-            for line in list(self.lines):
-                if re.search(pattern, line):
-                    return line
-            if ended or time.monotonic() > deadline:
-                pytest.fail(f"{self.command}: no line {pattern!r} in:\n" + "\n".join(self.lines))
-            time.sleep(0.01)
-
-    def end(self, number: int = signal.SIGKILL) -> int:
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        code = self.process.wait(DEADLINE_S)
-        self.reader.join(DEADLINE_S)
-        return code
 
 
 def printed_commands() -> list[str]:
@@ -83,27 +41,26 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def start(command: str, folder: Path, secret: str) -> Program:
+    return Program(command, cwd=folder, env=environment(CLUSTER_SECRET=secret))
+
+
 @pytest.fixture
 def cluster(folder: Path) -> Iterator[dict[str, Program]]:
-    from ports import free_ports
-
     secret = (folder / "secret").read_text().strip()
     ports = dict(zip((f"43{n}" for n in (69, 70, 71, 72, 73)), map(str, free_ports(5)), strict=True))
     starts = [line for line in printed_commands() if re.search(r"\bapp\d\b", line)]
     assert len(starts) == 5
     running: dict[str, Program] = {}
-    try:
+    with contextlib.ExitStack() as stack:
         for number, line in enumerate(starts, 1):
             name = f"app{number}"
             assert f" {name} " in line
             command = re.sub("|".join(ports), lambda port: ports[port[0]], line)
             command = command.replace("noex-cluster run", f"{BUILD / 'bin' / 'noex-cluster'} run")
-            running[name] = Program(command, folder, CLUSTER_SECRET=secret)
+            running[name] = stack.enter_context(start(command, folder, secret))
             running[name].wait(rf"(I am |up .*|running .*|status .*){name}@127\.0\.0\.1" if number < 5 else "app1@")
         yield running
-    finally:
-        for program in running.values():
-            program.end()
 
 
 def test_the_cluster_of_the_page(cluster: dict[str, Program]) -> None:
@@ -126,25 +83,17 @@ def test_the_cluster_of_the_page(cluster: dict[str, Program]) -> None:
 
 @pytest.mark.parametrize("name", ["app2", "app3", "app4"])
 def test_a_wrong_secret(folder: Path, name: str) -> None:
-    from ports import free_ports
-
     one, two = free_ports(2)
-    first = Program(f"python node.py app1 {one}", folder, CLUSTER_SECRET="of the first")
-    other = None
-    try:
+    with start(f"python node.py app1 {one}", folder, "of the first") as first:
         first.wait("I am app1@")
-        other = Program(f"{FIRST[name]} {name} {two} app1@localhost:{one}", folder, CLUSTER_SECRET="another")
-        other.wait(f"I am {name}@")
-        # It is in the log of the first that somebody has another secret.
-        first.wait(r"(?i)signature|secret")
-        assert other.end(signal.SIGTERM) == 0
-        assert not [line for line in other.lines if line.startswith("up ")]
+        with start(f"{FIRST[name]} {name} {two} app1@localhost:{one}", folder, "another") as other:
+            other.wait(f"I am {name}@")
+            # It is in the log of the first that somebody has another secret.
+            first.wait(r"(?i)signature|secret")
+            assert other.end(signal.SIGTERM) == 0
+            assert not [line for line in other.lines if line.startswith("up ")]
         assert first.end(signal.SIGTERM) == 0
         assert not [line for line in first.lines if line.startswith("up ")]
-    finally:
-        for program in (first, other):
-            if program is not None:
-                program.end()
 
 
 def test_the_samples_for_tests_pass(folder: Path) -> None:

@@ -7,10 +7,7 @@ import os
 import re
 import shlex
 import signal
-import subprocess
 import sys
-import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -33,57 +30,12 @@ from node_place import (
 sys.path.insert(0, str(ROOT / "demo"))
 
 from ports import free_ports  # the path above
+from program import DEADLINE_S, Program
 
 README = ROOT / "node" / "README.md"
 TEXT = README.read_text()
 BLOCKS = document_blocks(README)
 COMMANDS = document_commands(README)
-DEADLINE_S = 30.0
-
-
-class Program:
-    """A program of the README that runs on; what it prints comes line by line. It ends with the test."""
-
-    def __init__(self, place: Path, *arguments: str) -> None:
-        env = {**os.environ, "NOEX_ADVERTISE_HOST": "127.0.0.1"}
-        self.process = subprocess.Popen(
-            [this_node(), *arguments], cwd=place, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        self.lines: list[str] = []
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip("\n"))
-
-    def line(self, pattern: str) -> re.Match[str]:
-        """The first line that is of this form."""
-        deadline = time.monotonic() + DEADLINE_S
-        while True:
-            ended = not self.reader.is_alive()
-            for line in list(self.lines):
-                if found := re.fullmatch(pattern, line):
-                    return found
-            if ended or time.monotonic() > deadline:
-                pytest.fail(f"no line {pattern!r}:\n" + "\n".join(self.lines))
-            time.sleep(0.01)
-
-    def end(self) -> int:
-        code = self.process.wait(DEADLINE_S)
-        self.reader.join(DEADLINE_S)
-        return code
-
-    def __enter__(self) -> "Program":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait()
-        self.reader.join(DEADLINE_S)
-        assert self.process.stdout
-        self.process.stdout.close()
 
 
 Run = Callable[..., Program]
@@ -103,7 +55,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def start(place: Path) -> Iterator[Run]:
     with ExitStack() as stack:
-        yield lambda *arguments: stack.enter_context(Program(place, *arguments))
+        env = {**os.environ, "NOEX_ADVERTISE_HOST": "127.0.0.1"}
+        yield lambda *arguments: stack.enter_context(Program([this_node(), *arguments], cwd=place, env=env))
 
 
 def commands(beginning: str) -> list[str]:
@@ -144,8 +97,7 @@ def test_a_first_cluster(place: Path, start: Run) -> None:
         for other in ids:
             if other != own:
                 node.line(f"up {re.escape(other)}")
-    nodes[2].process.send_signal(signal.SIGINT)  # Ctrl-C
-    assert nodes[2].end() == 0
+    assert nodes[2].end(signal.SIGINT) == 0  # Ctrl-C
     nodes[1].process.kill()
     nodes[0].line(f"down {re.escape(ids[2])} graceful_shutdown")
     nodes[0].line(f"down {re.escape(ids[1])} connection_closed")
@@ -200,8 +152,7 @@ def test_health_and_shutdown(start: Run, number: signal.Signals) -> None:
     with urllib.request.urlopen(f"{url}/metrics", timeout=DEADLINE_S) as answer:
         assert answer.headers["content-type"].startswith("application/openmetrics-text")
         assert 'noex_cluster_members{state="connected"} 1\n' in answer.read().decode()
-    service.process.send_signal(number)
-    assert service.end() == 0
+    assert service.end(number) == 0
     peer.line(rf"down {re.escape(health['id'])} graceful_shutdown")
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(url, timeout=DEADLINE_S)

@@ -11,7 +11,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 import tomllib
 import urllib.error
@@ -26,6 +25,7 @@ from places import ROOT, VENV, run
 sys.path.insert(0, str(ROOT / "demo"))
 
 from ports import free_ports  # the path above
+from program import DEADLINE_S, Program
 
 README = ROOT / "python" / "README.md"
 TEXT = README.read_text()
@@ -33,7 +33,6 @@ BLOCKS = document_blocks(README)
 COMMANDS = document_commands(README)
 SOURCES = ROOT / "python" / "src" / "noex_cluster"
 PROJECT = tomllib.loads((ROOT / "python" / "pyproject.toml").read_text())["project"]
-DEADLINE_S = 30.0
 TOOLS = ("gunicorn", "mypy", "pytest", "uvicorn")
 # Of whoever runs the tests: it must not configure what they start.
 FOREIGN = ("PYTHON", "CLUSTER_", "NODE_", "NOEX_", "GUNICORN", "UVICORN", "WEB_CONCURRENCY", "PYTEST_", "MYPY")
@@ -54,67 +53,6 @@ def environment(place: Path) -> dict[str, str]:
     clean = {name: value for name, value in clean.items() if not name.lower().endswith("_proxy")}
     path = f"{place / 'venv' / 'bin'}:{os.environ['PATH']}"
     return {**clean, "PATH": path, "PYTHONUNBUFFERED": "1", "NOEX_ADVERTISE_HOST": "127.0.0.1", "HOME": str(place)}
-
-
-class Program:
-    """A command that runs on, in a shell; what it prints comes line by line. It ends with the test, and whatever
-    processes it started do, too."""
-
-    def __init__(self, place: Path, command: str) -> None:
-        self.process = subprocess.Popen(
-            ["sh", "-c", f"exec env {command}"],
-            cwd=place,
-            env=environment(place),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self.command = command
-        self.lines: list[str] = []
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip("\n"))
-
-    def said(self, pattern: str, count: int = 1) -> list[re.Match[str]]:
-        """The first lines that are of this form, so many of them."""
-        deadline = time.monotonic() + DEADLINE_S
-        while True:
-            ended = not self.reader.is_alive()
-            found = [match for line in list(self.lines) if (match := re.fullmatch(pattern, line))]
-            if len(found) >= count:
-                return found[:count]
-            if ended or time.monotonic() > deadline:
-                pytest.fail(f"{self.command}: not {count} lines {pattern!r}:\n" + "\n".join(self.lines))
-            time.sleep(0.01)
-
-    def line(self, pattern: str) -> re.Match[str]:
-        return self.said(pattern)[0]
-
-    def ask_to_end(self, number: signal.Signals) -> int:
-        """Its exit code, once all it said is in `lines`."""
-        self.process.send_signal(number)
-        return self.end()
-
-    def end(self) -> int:
-        code = self.process.wait(DEADLINE_S)
-        self.reader.join(DEADLINE_S)
-        return code
-
-    def __enter__(self) -> "Program":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        self.reader.join(DEADLINE_S)
-        assert self.process.stdout
-        self.process.stdout.close()
 
 
 Start = Callable[[str], Program]
@@ -151,7 +89,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def start(place: Path) -> Iterator[Start]:
     with contextlib.ExitStack() as stack:
-        yield lambda command: stack.enter_context(Program(place, command))
+        yield lambda command: stack.enter_context(Program(command, cwd=place, env=environment(place)))
 
 
 @pytest.fixture
@@ -235,7 +173,7 @@ def test_a_first_cluster(start: Start) -> None:
         for other in ids:
             if other != own:
                 node.line(f"up {re.escape(other)}")
-    assert nodes[2].ask_to_end(signal.SIGINT) == 0  # Ctrl-C
+    assert nodes[2].end(signal.SIGINT) == 0  # Ctrl-C
     assert "Traceback" not in "\n".join(nodes[2].lines)
     nodes[1].process.kill()
     nodes[0].line(f"down {re.escape(ids[2])} graceful_shutdown")
@@ -302,7 +240,7 @@ def test_events_as_an_iteration(start: Start, peer: tuple[Program, str]) -> None
     program, peer_id = peer
     watch = start(f"python watch.py {peer_id}")
     watch.line(f"up {re.escape(peer_id)}")
-    assert program.ask_to_end(signal.SIGINT) == 0
+    assert program.end(signal.SIGINT) == 0
     watch.line(rf"down {re.escape(peer_id)} graceful_shutdown .+")
     assert watch.end() == 0
     said = [line for line in watch.lines if not line.startswith("listening on")]  # the warning
@@ -320,7 +258,7 @@ def test_health_and_shutdown(start: Start, peer: tuple[Program, str], number: si
     with urllib.request.urlopen(f"{url}/metrics", timeout=DEADLINE_S) as answer:
         assert answer.headers["content-type"].startswith("application/openmetrics-text")
         assert 'noex_cluster_members{state="connected"} 1\n' in answer.read().decode()
-    assert service.ask_to_end(number) == 0
+    assert service.end(number) == 0
     program.line(rf"down {re.escape(health['id'])} graceful_shutdown")
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(url, timeout=DEADLINE_S)
@@ -339,7 +277,7 @@ def test_without_an_event_loop(start: Start, peer: tuple[Program, str], number: 
     blocking = start(f"python blocking.py {peer_id}")
     own = blocking.line(r"I am (\S+)")[1]
     blocking.line(f"up {re.escape(peer_id)}")
-    assert blocking.ask_to_end(number) == code
+    assert blocking.end(number) == code
     program.line(f"down {re.escape(own)} graceful_shutdown")
 
 
@@ -401,7 +339,7 @@ def test_workers_are_members(start: Start, server: str) -> None:
         (command,) = commands("CLUSTER_SEEDS=app1@localhost:4369 gunicorn")
         command += f" --bind 127.0.0.1:{web_port}" + (" --preload" if "--preload" in server else "")
     program = start(command.replace("4369", str(port)))
-    workers = {up[1] for up in seed.said(r"up (web-\S+)", 4)}
+    workers = {up[1] for up in seed.find(r"^up (web-\S+)$", 4)}
     assert len(workers) == 4
     deadline = time.monotonic() + DEADLINE_S
     answer: list[str] = []
@@ -411,8 +349,8 @@ def test_workers_are_members(start: Start, server: str) -> None:
         with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=DEADLINE_S) as response:
             answer = json.load(response)
     assert answer[0] in workers, "a worker answers"
-    assert program.ask_to_end(signal.SIGTERM) in (0, -signal.SIGTERM), program.lines
-    assert {down[1] for down in seed.said(r"down (\S+) graceful_shutdown", 4)} == workers
+    assert program.end(signal.SIGTERM) in (0, -signal.SIGTERM), program.lines
+    assert {down[1] for down in seed.find(r"^down (\S+) graceful_shutdown$", 4)} == workers
 
 
 def test_a_node_does_not_follow_into_a_child(place: Path) -> None:

@@ -2,19 +2,20 @@
 the limits are those of the code, and links lead somewhere.
 """
 
+import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import BUILD, ROOT, Expected, free_ports
+from harness import BUILD, ROOT, free_ports
+from program import Program
 
 README = (ROOT / "README.md").read_text()
 ENVIRONMENT = {
@@ -55,44 +56,8 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(place)
 
 
-class Program:
-    """A command of the README, run by a shell as a user would."""
-
-    def __init__(self, command: str, cwd: Path) -> None:
-        self.process = subprocess.Popen(
-            f"exec {command}" if "&&" not in command else command.replace("&& ", "&& exec "),
-            shell=True,
-            cwd=cwd,
-            env=ENVIRONMENT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.lines: list[str] = []
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout
-        for line in self.process.stdout:
-            self.lines.append(line.strip())
-
-    def wait(self, pattern: str, timeout: float = 30.0) -> None:
-        deadline = time.monotonic() + timeout
-        while not any(re.search(pattern, line) for line in list(self.lines)):
-            if time.monotonic() > deadline or (self.process.poll() is not None and not self.reader.is_alive()):
-                said = "\n".join(self.lines)
-                raise Expected(
-                    f"{self.process.args!r} did not print {pattern!r} (exit code {self.process.poll()}):\n{said}"
-                )
-            time.sleep(0.02)
-
-    def end(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(10)
-        self.reader.join(2)
+def start(command: str) -> Program:
+    return Program(command, cwd=ROOT, env=ENVIRONMENT)
 
 
 def test_the_first_cluster_runs_as_printed(folder: Path) -> None:
@@ -100,7 +65,7 @@ def test_the_first_cluster_runs_as_printed(folder: Path) -> None:
         (folder / name).write_text(program(name))
     (port,) = free_ports(1)
     running: list[Program] = []
-    try:
+    with contextlib.ExitStack() as stack:
         for index, line in enumerate(commands(".venv/bin/python node.py"), 1):
             line = re.sub(r"(?<![\w./-])(node\.(?:py|mjs|c))\b", rf"{folder}/\1", line)
             line = line.replace("-o app ", f"-o {folder}/app ").replace("./app ", f"{folder}/app ")
@@ -109,7 +74,10 @@ def test_the_first_cluster_runs_as_printed(folder: Path) -> None:
             if index == 1:  # the programs have the default port in them; it may be taken here
                 for name in ("node.py", "node.mjs"):
                     (folder / name).write_text(program(name).replace("4369", str(port)))
-            running.append(Program(line, ROOT))
+            compiled, _, line = line.rpartition("&& ")
+            if compiled:
+                subprocess.run(compiled.removesuffix("&& "), shell=True, cwd=ROOT, check=True)
+            running.append(stack.enter_context(start(line)))
             if index > 1:
                 running[0].wait(rf"\bup +app{index}@127\.0\.0\.1:\d+")
             else:
@@ -121,16 +89,10 @@ def test_the_first_cluster_runs_as_printed(folder: Path) -> None:
                     node.wait(rf"\bup +app{other}@127\.0\.0\.1:\d+")
         for index in (3, 2, 1):  # the C, the Node and the Python program end at Enter
             node = running[index - 1]
-            assert node.process.stdin
-            node.process.stdin.write("\n")
-            node.process.stdin.flush()
-            assert node.process.wait(15) == 0, node.lines
+            node.tell("\n")
+            assert node.end() == 0, node.lines
             running[3].wait(rf"\bdown +app{index}@127\.0\.0\.1:\d+ +graceful_shutdown")
-        running[3].process.terminate()
-        assert running[3].process.wait(15) == 0
-    finally:
-        for node in running:
-            node.end()
+        assert running[3].end(signal.SIGTERM) == 0
 
 
 def test_the_c_program_compiles_as_c11_with_warnings_and_as_cpp(folder: Path) -> None:
@@ -161,19 +123,15 @@ def test_the_cpp_program_runs_as_printed(folder: Path) -> None:
     compiler = ["c++", "-std=c++17", *warnings, str(folder / "node.cc"), "-o", str(folder / "app"), *libraries]
     subprocess.run(compiler, check=True)
     (port,) = free_ports(1)
-    seed = Program(f"{BUILD}/bin/noex-cluster run --name seed --host 127.0.0.1 --port {port}", ROOT)
-    node = Program(f"{folder}/app seed@127.0.0.1:{port}", ROOT)
-    try:
+    with (
+        start(f"{BUILD}/bin/noex-cluster run --name seed --host 127.0.0.1 --port {port}") as seed,
+        start(f"{folder}/app seed@127.0.0.1:{port}") as node,
+    ):
         node.wait(rf"^up seed@127\.0\.0\.1:{port}$")
         seed.wait(r"\bup +app5@127\.0\.0\.1:\d+")
-        assert node.process.stdin
-        node.process.stdin.write("\n")
-        node.process.stdin.flush()
-        assert node.process.wait(15) == 0, node.lines
+        node.tell("\n")
+        assert node.end() == 0, node.lines
         seed.wait(r"\bdown +app5@127\.0\.0\.1:\d+ +graceful_shutdown")
-    finally:
-        node.end()
-        seed.end()
 
 
 def test_the_samples_for_tests_pass(folder: Path) -> None:
