@@ -153,7 +153,7 @@ def test_events_as_an_iterator() -> None:
     with node:
         with ClusterNode(**options("app2", seeds=[node.get_local_node_id()])):
             pass
-        until_sync(lambda: node.get_connected_node_count() == 0 and node.get_nodes())
+        until_sync(lambda: [known.status for known in node.get_nodes()] == ["disconnected"])
     events = list(stream)
     assert [type(event) for event in events] == [
         StatusChange,
