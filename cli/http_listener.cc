@@ -118,7 +118,11 @@ bool is_loopback_host(std::string_view host) {
   if (host == "[::1]") return true;
   if (host.find('\0') != std::string_view::npos) return false;
   std::string name(host);
-  for (char& letter : name) letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+  for (char& letter : name) {
+    const auto byte = static_cast<unsigned char>(letter);
+    if (byte >= 0x80 || (std::isalnum(byte) == 0 && letter != '.' && letter != '-' && letter != '_')) return false;
+    letter = static_cast<char>(std::tolower(byte));
+  }
   in_addr address{};
   if (inet_pton(AF_INET, name.c_str(), &address) == 1) return (ntohl(address.s_addr) >> 24) == 127;
   constexpr std::string_view kLocal = ".localhost";  // RFC 6761: all below it is the loopback interface

@@ -2,6 +2,7 @@
 
 #include <sys/random.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -68,17 +69,39 @@ std::string text_of(const Object& object) {
 
 std::string error_json(std::string_view message) { return text_of({{"error", message}}); }
 
-// Parts of files are not what is served here, and a list of a thousand ranges is an old attack: nobody has asked.
-std::string without_ranges(const std::string& head) {
+// What is read of the head before the library reads it.
+struct Head {
   std::string kept;
-  for (size_t begin = 0; begin < head.size();) {
-    const size_t end = head.find("\r\n", begin) + 2;
-    const char* const line = head.data() + begin;
-    const bool unasked = strncasecmp(line, "range:", 6) == 0 || strncasecmp(line, "expect:", 7) == 0;
-    if (begin == 0 || !unasked) kept.append(line, end - begin);
-    begin = end;
+  std::string host;  // of the last Host line, as it stands there: the library decodes %xx
+  int hosts = 0;     // so many lines: the library overlooks an empty one
+};
+
+bool is_field(std::string_view line, std::string_view name) {
+  return line.size() > name.size() && line[name.size()] == ':' &&
+         strncasecmp(line.data(), name.data(), name.size()) == 0;
+}
+
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kSpace = " \t";
+  const size_t begin = std::min(text.find_first_not_of(kSpace), text.size());
+  return text.substr(begin, text.find_last_not_of(kSpace) + 1 - begin);
+}
+
+Head read_head(std::string_view text) {
+  Head head;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = text.find("\r\n", begin);
+    const std::string_view line = text.substr(begin, end - begin);
+    if (begin != 0 && is_field(line, "host")) {
+      head.host = trimmed(line.substr(line.find(':') + 1));
+      ++head.hosts;
+    }
+    // Parts of files are not what is served here, and a list of a thousand ranges is an old attack: nobody has asked.
+    const bool unasked = begin != 0 && (is_field(line, "range") || is_field(line, "expect"));
+    if (!unasked) head.kept.append(line).append("\r\n");
+    begin = end + 2;
   }
-  return kept;
+  return head;
 }
 
 // A request that has been read, and a response that somebody else will send.
@@ -148,8 +171,8 @@ class HttpRouter::Library : private httplib::Server {
   Answer answer(const std::string& head, bool room_for_stream) {
     answer_ = {};
     room_for_stream_ = room_for_stream;
-    const std::string input = without_ranges(head);
-    MemoryStream stream(input);
+    head_ = read_head(head);
+    MemoryStream stream(head_.kept);
     bool closed = false;
     process_request(stream, true, closed, nullptr);
     answer_.bytes = std::move(stream.output);
@@ -160,15 +183,12 @@ class HttpRouter::Library : private httplib::Server {
 
  private:
   void route(const httplib::Request& request, httplib::Response& response) {
-    const size_t hosts = request.get_header_value_count("Host");
-    // Whole: the library's own getter ends at a NUL, which "%00" has become.
-    const std::string host = hosts == 1 ? request.headers.find("Host")->second : "";
-    if (hosts > 1 || (hosts == 0 && request.version != "HTTP/1.0")) {
+    if (head_.hosts > 1 || (head_.hosts == 0 && request.version != "HTTP/1.0")) {
       return refuse(response, 400, "a request has one Host header");
     }
-    if (loopback_only_ && hosts == 1 && !is_loopback_host(host)) {
+    if (loopback_only_ && head_.hosts == 1 && !is_loopback_host(head_.host)) {
       return refuse(response, 403,
-                    "this server is for this machine only: ask for localhost or 127.0.0.1, not '" + host + "'");
+                    "this server is for this machine only: ask for localhost or 127.0.0.1, not '" + head_.host + "'");
     }
     if (request.method != "GET" && request.method != "HEAD") {
       response.set_header("Allow", "GET, HEAD");
@@ -259,6 +279,7 @@ class HttpRouter::Library : private httplib::Server {
   Document status_{NOEX_DOCUMENT_STATUS, {}, {}};
   Document members_{NOEX_DOCUMENT_MEMBERS, {}, {}};
   Document metrics_{NOEX_DOCUMENT_METRICS, {}, {}};
+  Head head_;  // of the request that is being answered, like the next
   Answer answer_;
   bool room_for_stream_ = false;
 };

@@ -119,18 +119,21 @@ std::string decoded(std::string_view value) {
   return out;
 }
 
-// Whether every Host that the request has is one of loopback's names, by a reading of our own.
+// Whether there is one Host at most, one of loopback's names, by a reading of our own.
 bool names_loopback(const std::string& request) {
+  int hosts = 0;
   for (size_t at = request.find("\r\n"); at + 2 < request.size(); at = request.find("\r\n", at + 2)) {
     const std::string line = lower(std::string_view(request).substr(at + 2, request.find("\r\n", at + 2) - at - 2));
     if (!line.starts_with("host:")) continue;
-    std::string host = decoded(std::string_view(line).substr(5));
+    std::string host = line.substr(5);
     host.erase(0, host.find_first_not_of(" \t"));
     host.erase(host.find_last_not_of(" \t") + 1);
     if (host != "[::1]" && !host.starts_with("[::1]:")) host.erase(std::min(host.rfind(':'), host.size()));
-    constexpr std::string_view kDigits = "0123456789.";
-    const bool is_v4 = host.starts_with("127.") && host.find_first_not_of(kDigits) == std::string::npos;
-    if (!is_v4 && !host.starts_with("[::1]") && host != "localhost" && !host.ends_with(".localhost")) return false;
+    const bool is_v4 = host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string::npos;
+    const bool is_below = host.ends_with(".localhost") &&
+                          host.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.-_") == std::string::npos;
+    if (!is_v4 && !host.starts_with("[::1]") && host != "localhost" && !is_below) return false;
+    if (++hosts > 1) return false;
   }
   return true;
 }

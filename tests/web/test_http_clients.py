@@ -25,6 +25,7 @@ Start = Callable[..., Node]
         (b"BREW / HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nhost: \r\n\r\n", 400),
         (b"GET /\x00 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
         # A line that one reader ends, and another does not.
         (b"GET / HTTP/1.1\r\nHost: localhost\nRange: bytes=0-1\r\n\r\n", 400),
@@ -81,7 +82,17 @@ def test_who_asks_for_another_host_is_refused(start: Start) -> None:
         answer = node.ask("/members", Host=host)
         assert answer.status == 403, host
         assert host in answer.json()["error"]
-    for host in ("", "[", "localhost:x", "::1", "[::1", "127.1", "127.0.0.1%00.evil.example", "localhost%00"):
+    for host in (
+        "",
+        "[",
+        "localhost:x",
+        "::1",
+        "[::1",
+        "127.1",
+        "127.0.0.1%00.evil.example",
+        "localhost%00",
+        "x y.localhost",
+    ):
         assert node.ask("/", Host=host).status in (400, 403), host
 
 
