@@ -75,10 +75,8 @@ class Program:
         self._reader.join(DEADLINE_S)
         return code
 
-    def __enter__(self) -> "Program":
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Ends it, and whatever it started, if they have not ended."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
@@ -87,3 +85,9 @@ class Program:
             assert stream
             with contextlib.suppress(OSError):  # what nobody read of what it was told
                 stream.close()
+
+    def __enter__(self) -> "Program":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

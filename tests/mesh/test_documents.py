@@ -56,8 +56,8 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(place)
 
 
-def start(command: str) -> Program:
-    return Program(command, cwd=ROOT, env=ENVIRONMENT)
+def start(command: str, cwd: Path = ROOT) -> Program:
+    return Program(command, cwd=cwd, env=ENVIRONMENT)
 
 
 def test_the_first_cluster_runs_as_printed(folder: Path) -> None:

@@ -5,6 +5,7 @@ What stand-ins cannot show is said to a node of ours by this file itself, frame 
 """
 
 import re
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,9 +13,9 @@ from typing import Any
 
 import pytest
 import reference_wire as wire
-from harness import BUILD, ROOT, Mesh, NodeProcess, free_ports, hold
+from harness import BUILD, Mesh, NodeProcess, free_ports, hold
 from migration import COMMANDS, DOCUMENT, NODE, block, install, until
-from test_documents import Program
+from test_documents import start
 from test_reference_node import SECRET, Line, Peer
 
 INTERVAL_MS = 1000
@@ -171,7 +172,7 @@ class Moved:
         host, _, port = address.rpartition(":")
         variables = f"NODE_NAME={name} NODE_HOST={host} NODE_PORT={port} CLUSTER_SEEDS={','.join(seeds)}"
         variables += f" CLUSTER_SECRET='{SECRET}' HEARTBEAT_INTERVAL_MS={INTERVAL_MS}"
-        self.program = Program(f"env {variables} {NODE} {project / 'moved.mjs'}", project)
+        self.program = start(f"{variables} {NODE} {project / 'moved.mjs'}", project)
         self.program.wait(rf"I am {re.escape(node_id)} and see \d+$")
 
     def mark(self) -> int:
@@ -187,11 +188,10 @@ class Moved:
         return [line for line in self.program.lines if line.startswith("error ")]
 
     def stop(self) -> None:
-        self.program.process.terminate()
-        assert self.program.process.wait(15) == 0, self.program.lines
+        assert self.program.end(signal.SIGTERM) == 0, self.program.lines
 
     def end(self) -> None:
-        self.program.end()
+        self.program.close()
 
 
 class Noex:
@@ -288,18 +288,14 @@ def test_the_observer_sees_everybody(mesh: Mesh) -> None:
     [line] = COMMANDS
     noex = mesh.start("reference", "app1")
     other = mesh.start("reference", "app2", [noex])
-    command = line.replace("NOEX_CLUSTER_SECRET=...", f"env NOEX_CLUSTER_SECRET='{SECRET}'")
+    command = line.replace("NOEX_CLUSTER_SECRET=...", f"NOEX_CLUSTER_SECRET='{SECRET}'")
     command = command.replace(" noex-cluster run", f" {BUILD}/bin/noex-cluster run")
     command = command.replace("4400", str(free_ports(1)[0])).replace("app1@10.0.0.1:4369", noex.id)
     assert "..." not in command
-    observer = Program(f"{command} --interval {INTERVAL_MS}", ROOT)
-    try:
+    with start(f"{command} --interval {INTERVAL_MS}") as observer:
         for node in (noex, other):
             observer.wait(rf"\bup +{re.escape(node.id)}$")
             node.wait("up", node=lambda text: str(text).startswith("observer@127.0.0.1:"))
-        observer.process.terminate()
-        assert observer.process.wait(15) == 0
+        assert observer.end(signal.SIGTERM) == 0
         for node in (noex, other):
             node.wait("down", reason="graceful_shutdown")
-    finally:
-        observer.end()

@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import json
 import re
+import signal
 import socket
 import subprocess
 import threading
@@ -16,7 +17,8 @@ from typing import Any
 import pytest
 from harness import ROOT, Mesh, free_ports
 from migration import COMMANDS, DOCUMENT, ENVIRONMENT, NODE, block, install, rows, run_node
-from test_documents import Program, is_shown
+from program import Program
+from test_documents import is_shown, start
 from test_reference_node import SECRET, Line, Peer
 
 INTERVAL_MS = 500
@@ -83,10 +85,10 @@ def test_the_program_moves_by_its_imports_and_meets_what_has_not_moved(project: 
     ports = free_ports(2)
     ids = [f"{name}@127.0.0.1:{port}" for name, port in zip(("old", "new"), ports, strict=True)]
     running: list[Program] = []
-    try:
+    with contextlib.ExitStack() as stack:
         for name, port, seed in (("old", ports[0], noex.id), ("new", ports[1], ids[0])):
-            command = f"env CLUSTER_SECRET='{SECRET}' {NODE} {project / name}.mjs {name} {port} {seed}"
-            running.append(Program(command, project))
+            command = f"CLUSTER_SECRET='{SECRET}' {NODE} {project / name}.mjs {name} {port} {seed}"
+            running.append(stack.enter_context(start(command, project)))
             running[-1].wait(rf"I am {name}@127\.0\.0\.1:{port}$")
         for program, other in ((running[0], ids[1]), (running[1], ids[0])):
             program.wait(rf"up {re.escape(other)} connected$")
@@ -94,14 +96,10 @@ def test_the_program_moves_by_its_imports_and_meets_what_has_not_moved(project: 
             assert program.lines.index("status starting") < program.lines.index("status running")
         for node_id in ids:
             noex.wait("up", node=node_id)
-        running[1].process.terminate()
-        assert running[1].process.wait(15) == 0, running[1].lines
+        assert running[1].end(signal.SIGTERM) == 0, running[1].lines
         assert running[1].lines[-1] == "status stopped"
         running[0].wait(rf"down {re.escape(ids[1])} graceful_shutdown$")
         noex.wait("down", node=ids[1], reason="graceful_shutdown")
-    finally:
-        for program in running:
-            program.end()
     refused = run_node(project / "new.mjs", "1app")
     assert refused.returncode == 1
     assert refused.stderr.startswith("bad configuration: invalid nodeName '1app'")
@@ -262,8 +260,7 @@ def test_when_a_heartbeat_came_is_told_by_the_clock_of_this_machine(project: Pat
         f"await Cluster.start({{ nodeName: 'ours', host: '127.0.0.1', port: {port}, clusterSecret: '{SECRET}' }});\n"
         "console.log('ready');\n"
     )
-    program = Program(f"{NODE} {project / 'app.mjs'}", project)
-    try:
+    with start(f"{NODE} {project / 'app.mjs'}", project) as program:
         program.wait("^ready$")
         line = Line(socket.create_connection(("127.0.0.1", port), 10))
         peer.lines.append(line)
@@ -271,5 +268,3 @@ def test_when_a_heartbeat_came_is_told_by_the_clock_of_this_machine(project: Pat
         info |= {"lastHeartbeatAt": 1000, "uptimeMs": 7}
         line.say(peer.id, {"type": "heartbeat", "nodeInfo": info, "knownNodes": []})
         program.wait(r"^true \d+$")
-    finally:
-        program.end()

@@ -76,8 +76,7 @@ def test_events_of_the_time_between_two_loops_come_late_but_in_order() -> None:
                 return str(peer.get_local_node_id())
 
         names.append(asyncio.run(come_and_go()))
-        # Gone, and not just about to be connected.
-        until_sync(lambda: [known.status for known in node.get_nodes()] == ["disconnected"] * len(names))
+        until_sync(lambda: node.get_stats().node_downs == len(names))
     assert watch.of("up") == []
     asyncio.run(node.stop())
     expected = [event for name in names for event in (("up", name), ("down", name, "graceful_shutdown"))]

@@ -19,7 +19,7 @@ from noex_cluster import (
     sync,
 )
 from noex_cluster.sync import ClusterNode
-from support import Child, Watch, black_hole, options, taken_port, until_sync
+from support import DEADLINE_S, Child, Watch, black_hole, options, taken_port, until_sync
 
 
 def handler_threads() -> list[threading.Thread]:
@@ -150,10 +150,12 @@ def test_a_coroutine_function_is_refused() -> None:
 def test_events_as_an_iterator() -> None:
     node = ClusterNode(**options("app1"))
     stream = node.events()
+    gone = threading.Event()
+    node.on_node_down(lambda *_: gone.set())
     with node:
         with ClusterNode(**options("app2", seeds=[node.get_local_node_id()])):
             pass
-        until_sync(lambda: [known.status for known in node.get_nodes()] == ["disconnected"])
+        assert gone.wait(DEADLINE_S)
     events = list(stream)
     assert [type(event) for event in events] == [
         StatusChange,
