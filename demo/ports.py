@@ -12,8 +12,8 @@ _kept: deque[socket.socket] = deque()
 def free_ports(count: int) -> list[int]:
     """Ports that nobody listens on, below the range that the system gives to outgoing connections.
 
-    Until its node listens, nothing would keep another process that looks for ports from the same one. So each is also a
-    name in the kernel that this process keeps, and who finds the name taken looks further. The socket that looks may
+    Until its node listens, nothing would keep another process that looks for ports from the same one. So this process
+    keeps the port of the same number of UDP, and who finds that taken looks further. The socket that looks may
     live on for a moment in a child that another thread is just starting: a node can listen beside it, as it does not.
     """
     ports: list[int] = []
@@ -21,17 +21,17 @@ def free_ports(count: int) -> list[int]:
     for port in random.sample(range(12000, 32000), 20000):
         if len(ports) == count:
             break
-        name = socket.socket(socket.AF_UNIX)
+        claim = socket.socket(type=socket.SOCK_DGRAM)
         probe = socket.socket()
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probes.append(probe)
         with contextlib.suppress(OSError):
-            name.bind(f"\0noex-cluster-port-{port}".ljust(108, "\0"))  # its full length, as Node makes it
+            claim.bind(("127.0.0.1", port))
             probe.bind(("127.0.0.1", port))
-            _kept.append(name)
+            _kept.append(claim)
             ports.append(port)
             continue
-        name.close()
+        claim.close()
     for probe in probes:
         probe.close()
     while len(_kept) > _KEPT_MAX:

@@ -29,7 +29,7 @@ def test_a_port_can_be_listened_on_while_a_child_that_is_starting_still_has_what
     monkeypatch.setattr(ports.socket, "socket", Copied)
     (port,) = ports.free_ports(1)
     monkeypatch.undo()
-    assert [copy.getsockname()[1] for copy in copies if copy.family == socket.AF_INET] == [port]
+    assert [copy.getsockname()[1] for copy in copies if copy.type == socket.SOCK_STREAM] == [port]
     with socket.create_server(("127.0.0.1", port)):  # reuses addresses, as a node does
         pass
     for copy in copies:
@@ -58,7 +58,7 @@ def test_a_port_can_be_listened_on_while_a_child_that_is_starting_still_has_what
 )
 def test_no_other_process_is_given_it(finder: list[str]) -> None:
     mine, free = ports.free_ports(2)
-    ports._kept.pop().close()  # the name of the second
+    ports._kept.pop().close()  # the claim to the second
     found = subprocess.run(
         [*finder, str(mine), str(free)], capture_output=True, text=True, cwd=Path(ports.__file__).parent, timeout=60
     )

@@ -3,6 +3,7 @@
 
 import { spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
+import { createSocket } from 'node:dgram';
 import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -52,25 +53,20 @@ export function record(node) {
   return events;
 }
 
-/** Whether `server` could listen there. */
-async function listens(server, where) {
-  return new Promise((resolve) => server.once('error', () => resolve(false)).listen(where, () => resolve(true)));
-}
-
 /**
- * A port that nobody listens on, below the range that the system gives to outgoing connections and nodes on any port. It is also a name in
- * the kernel that this process keeps, so that no other test process finds it too: demo/ports.py does the same.
+ * A port that nobody listens on, below the range that the system gives to outgoing connections and nodes on any port. This process keeps the
+ * port of the same number of UDP, so that no other test process finds it too: demo/ports.py does the same.
  */
 export async function freePort() {
   for (;;) {
-    const port = randomInt(12_000, 32_000);
-    const name = createServer().unref();
-    // Padded, as Node pads it itself until version 20.
-    if (!(await listens(name, { path: `\0noex-cluster-port-${port}`.padEnd(108, '\0') }))) continue;
+    const where = { port: randomInt(12_000, 32_000), address: '127.0.0.1', host: '127.0.0.1', exclusive: true };
+    const claim = createSocket('udp4').unref();
+    const claimed = await new Promise((resolve) => claim.once('error', () => resolve(false)).bind(where, () => resolve(true)));
+    if (!claimed) continue;
     const probe = createServer();
-    if (!(await listens(probe, { port, host: '127.0.0.1' }))) continue;
-    await new Promise((resolve) => probe.close(resolve));
-    return port;
+    const free = await new Promise((resolve) => probe.once('error', () => resolve(false)).listen(where, () => resolve(true)));
+    if (free) return new Promise((resolve) => probe.close(() => resolve(where.port)));
+    claim.close();
   }
 }
 
