@@ -163,8 +163,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   NOEX_CHECK(headers.at("connection") == "close");
 
   const std::string_view body = response.substr(end + 4);
+  const std::string method = request.substr(0, request.find_first_of(" \t\r"));  // the library takes a tab, too
   if (answer.streams) {
-    NOEX_CHECK(status == 200 && room_for_stream && request.starts_with("GET "));
+    NOEX_CHECK(status == 200 && room_for_stream && method == "GET");
     NOEX_CHECK(decoded(request.substr(0, request.find("\r\n"))).find("/events") != std::string::npos);
     NOEX_CHECK(headers.at("content-type") == "text/event-stream" && !headers.contains("content-length"));
     NOEX_CHECK(body.empty());
@@ -182,7 +183,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     NOEX_CHECK(noex::is_utf8(body) && nlohmann::json::accept(body));
   }
   if (status == 200) {
-    NOEX_CHECK(request.starts_with("GET ") || request.starts_with("HEAD "));
+    NOEX_CHECK(method == "GET" || method == "HEAD");
     NOEX_CHECK(!loopback_only || names_loopback(request));
   }
   return 0;
