@@ -25,8 +25,8 @@ class HttpRouter {
     std::string last_event_id;  // the last one that the client of the stream has seen
   };
 
-  // `head` may begin so, and ends with the empty line. `room_for_stream`: one more event stream may be opened. One
-  // thread.
+  // `head` has passed may_begin_http(), and ends with the empty line. `room_for_stream`: one more event stream may be
+  // opened. One thread.
   [[nodiscard]] Answer answer(const std::string& head, bool room_for_stream);
 
   // Whether /ready says yes while the node runs. Thread: any.

@@ -10,14 +10,15 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-DEADLINE_S = 40.0
+DEADLINE_S = 30.0
+END_DEADLINE_S = 15.0  # from the signal, or the last word, to the end
 
 
 class Program:
     """A command in a process group of its own, a text by a shell; what it prints comes line by line.
 
-    It ends with its `with` block, and so does whatever it started. What does not happen within DEADLINE_S is an
-    AssertionError that has all that it said.
+    It ends with its `with` block, and so does whatever it started. A line that does not come within DEADLINE_S is
+    an AssertionError that has all that it said.
     """
 
     def __init__(self, command: str | Sequence[str | Path], *, cwd: Path, env: Mapping[str, str]) -> None:
@@ -71,7 +72,7 @@ class Program:
         """Its exit code, after a signal or by itself. All that it said is in `lines` then."""
         if number is not None:
             self.process.send_signal(number)
-        code = self.process.wait(DEADLINE_S)
+        code = self.process.wait(END_DEADLINE_S)
         self._reader.join(DEADLINE_S)
         return code
 
